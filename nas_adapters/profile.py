@@ -1,0 +1,35 @@
+"""What a subscriber is to get, in nobody's dialect.  Vendors translate it.
+
+Rates are bits per second, decimal (50M = 50_000_000); times are seconds.  None
+leaves the choice to the NAS.  Upload and download are the subscriber's view.
+"""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """A faster rate for a while: up to `download_bps` until the mean passes `threshold_bps`."""
+
+    download_bps: int
+    upload_bps: int
+    threshold_bps: int | None = None  # None: the plain rate is the threshold
+    time_s: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceProfile:
+    """One service, complete: what an Access-Accept says and what a CoA restores."""
+
+    download_bps: int | None = None
+    upload_bps: int | None = None
+    burst: Burst | None = None
+    address_pool: str | None = None
+    static_ipv4: IPv4Address | None = None
+    static_ipv6_prefix: IPv6Network | None = None  # on the link (RFC 3162 §2.3)
+    delegated_ipv6: IPv6Network | None = None  # to route behind (RFC 4818)
+    session_timeout_s: int | None = None
+    interim_s: int | None = 300
+    filter_id: str | None = None  # a list or filter that the NAS knows, e.g. "walled-garden"
+    redirect_url: str | None = None

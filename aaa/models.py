@@ -1,0 +1,188 @@
+"""Tables of aaa: who may log in, with what proof, to get what, and what was decided.
+
+A key between two tables of one tenant names the tenant too: foreign keys are checked
+beyond row-level security, and an id of another tenant must not be usable.
+"""
+
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Network
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR, INET, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import Base
+
+EXACT = Text(collation="C")  # names are compared octet by octet
+
+
+class Profile(Base):
+    """What a subscriber gets, in bits per second and seconds; None leaves it to the NAS."""
+
+    __tablename__ = "profile"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "code"),
+        CheckConstraint("at_limit IN ('reject', 'kick_oldest')", name="at_limit"),
+        CheckConstraint("session_limit >= 0", name="session_limit"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("tenant.id"))
+    code: Mapped[str] = mapped_column(EXACT)
+    download_bps: Mapped[int | None] = mapped_column(BigInteger)
+    upload_bps: Mapped[int | None] = mapped_column(BigInteger)
+    burst_download_bps: Mapped[int | None] = mapped_column(BigInteger)
+    burst_upload_bps: Mapped[int | None] = mapped_column(BigInteger)
+    burst_threshold_bps: Mapped[int | None] = mapped_column(BigInteger)
+    burst_time_s: Mapped[int | None]
+    session_limit: Mapped[int] = mapped_column(server_default="0")  # 0 = none
+    at_limit: Mapped[str] = mapped_column(Text, server_default="reject")
+    session_timeout_s: Mapped[int | None] = mapped_column(BigInteger)  # 32 bits unsigned
+    interim_s: Mapped[int | None] = mapped_column(server_default="300")
+    address_pool: Mapped[str | None] = mapped_column(Text)
+
+
+class Subscriber(Base):
+    """Who logs in.  `username` is exact; `bind_mac` holds 12 lower-case hex digits each."""
+
+    __tablename__ = "subscriber"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "username"),  # serves the search by prefix, too
+        CheckConstraint("when_suspended IN ('reject', 'walled_garden')", name="when_suspended"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("tenant.id"))
+    username: Mapped[str] = mapped_column(EXACT)
+    when_suspended: Mapped[str] = mapped_column(Text, server_default="reject")
+    bind_mac: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    static_ipv4: Mapped[IPv4Address | None] = mapped_column(INET)
+    static_ipv6_prefix: Mapped[IPv6Network | None] = mapped_column(CIDR)
+    delegated_ipv6: Mapped[IPv6Network | None] = mapped_column(CIDR)
+    # Extra reply attributes, name -> a value or a list of values.
+    reply: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now(), onupdate=func.now()
+    )
+
+
+def _of_subscriber() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["tenant_id", "subscriber_id"],
+        ["subscriber.tenant_id", "subscriber.id"],
+        ondelete="CASCADE",
+    )
+
+
+class Credential(Base):
+    """A subscriber's password, sealed for ``b"credential:<subscriber id>"``."""
+
+    __tablename__ = "credential"
+    __table_args__ = (_of_subscriber(),)
+
+    subscriber_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    sealed: Mapped[bytes]
+    updated_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.now(), onupdate=func.now()
+    )
+
+
+class Entitlement(Base):
+    """This subscriber may have this profile until then (None: no end)."""
+
+    __tablename__ = "entitlement"
+    __table_args__ = (
+        _of_subscriber(),
+        ForeignKeyConstraint(
+            ["tenant_id", "profile_id"],
+            ["profile.tenant_id", "profile.id"],
+            ondelete="RESTRICT",
+        ),
+        Index(None, "tenant_id", "profile_id"),
+    )
+
+    subscriber_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    profile_id: Mapped[int] = mapped_column(BigInteger)
+    valid_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Hold(Base):
+    """A suspension.  Each source has at most one a subscriber, and lifts only its own."""
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        _of_subscriber(),
+        UniqueConstraint("subscriber_id", "source"),
+        CheckConstraint("source IN ('staff', 'dunning', 'expiry', 'quota')", name="source"),
+        CheckConstraint("effect IN ('reject', 'walled_garden')", name="effect"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    subscriber_id: Mapped[int] = mapped_column(BigInteger)
+    source: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text, server_default="")
+    effect: Mapped[str] = mapped_column(Text, server_default="reject")
+    since: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class SubscriberNas(Base):
+    """The subscriber may log in from this NAS; with no row at all, from any."""
+
+    __tablename__ = "subscriber_nas"
+    __table_args__ = (
+        _of_subscriber(),
+        ForeignKeyConstraint(
+            ["tenant_id", "nas_id"], ["nas.tenant_id", "nas.id"], ondelete="RESTRICT"
+        ),
+        Index(None, "tenant_id", "nas_id"),
+    )
+
+    subscriber_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    nas_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+
+
+class Decision(Base):
+    """What was answered, and why.  Written by nodes alone, and only added to.
+
+    It refers to nothing by key: it tells what was true then, also of what is gone.
+    """
+
+    __tablename__ = "decision"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('accept', 'reject', 'challenge')", name="outcome"),
+        Index(None, "tenant_id", "at", "id"),
+        Index(None, "tenant_id", "username", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    decision_uid: Mapped[str] = mapped_column(EXACT, unique=True)  # shipped twice, kept once
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    nas_id: Mapped[int | None] = mapped_column(BigInteger)
+    nas_name: Mapped[str] = mapped_column(Text, server_default="")
+    username: Mapped[str] = mapped_column(EXACT, server_default="")  # escaped text
+    calling_station: Mapped[str] = mapped_column(Text, server_default="")
+    outcome: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text, server_default="")
+    method: Mapped[str] = mapped_column(Text, server_default="")
+    subscriber_id: Mapped[int | None] = mapped_column(BigInteger)
+    trace: Mapped[list[object]] = mapped_column(JSONB, server_default="[]")

@@ -1,0 +1,87 @@
+"""Tenants: who shares this installation, and the row-level security that keeps them apart.
+
+The policies compare `tenant_id` with the setting that `core.db` makes in each transaction.
+Without the setting nothing is equal to it, so a forgotten scope shows an empty database
+and never somebody else's.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, DateTime, Identity, Text, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import APP_ROLE, NODE_ROLE, TENANT_SETTING, Base, Tx
+from core.errors import Conflict
+
+
+class Tenant(Base):
+    """An ISP (or a reseller) whose rows no other may see."""
+
+    __tablename__ = "tenant"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    code: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A tenant as the lobby shows it."""
+
+    id: int
+    code: str
+    name: str
+
+
+async def known(tx: Tx) -> list[Known]:
+    """Every tenant, by code.  Works in the lobby, where no row of theirs can be seen."""
+    rows = await tx.execute(text("SELECT id, code, name FROM turnpike_tenants() ORDER BY code"))
+    return [Known(row.id, row.code, row.name) for row in rows]
+
+
+async def find(tx: Tx, code: str) -> int | None:
+    """The id of the tenant with exactly this code.  Works in the lobby."""
+    found: int | None = await tx.scalar(
+        text("SELECT id FROM turnpike_tenants() WHERE code = :code"), {"code": code}
+    )
+    return found
+
+
+async def found(tx: Tx, code: str, name: str) -> int:
+    """Make a tenant and return its id.  Works in the lobby; `core.db.enter` goes in.
+
+    Raises:
+        Conflict: the code is taken.
+    """
+    tenant_id: int | None = await tx.scalar(
+        text("SELECT turnpike_found_tenant(:code, :name)"), {"code": code, "name": name}
+    )
+    if tenant_id is None:
+        raise Conflict(f"there is already a tenant {code}")
+    return tenant_id
+
+
+def protect(
+    table: str, *, app: str = "", node: str = "", tenant_column: str = "tenant_id"
+) -> list[str]:
+    """The statements that put `table` under row-level security and grant what each role may.
+
+    `app` and `node` list privileges ("SELECT, INSERT"); empty grants nothing.  Migrations
+    that have been released call this: to change the rule, add a function beside it.
+    """
+    scope = f"NULLIF(current_setting('{TENANT_SETTING}', true), '')::bigint"
+    statements = [f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"]
+    if app:
+        statements += [
+            f"CREATE POLICY tenant_scope ON {table} TO {APP_ROLE}"
+            f" USING ({tenant_column} = (SELECT {scope}))",
+            f"GRANT {app} ON {table} TO {APP_ROLE}",
+        ]
+    if node:
+        statements += [
+            f"CREATE POLICY node_all ON {table} TO {NODE_ROLE} USING (true)",
+            f"GRANT {node} ON {table} TO {NODE_ROLE}",
+        ]
+    return statements

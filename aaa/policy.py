@@ -1,0 +1,203 @@
+"""May this subscriber be online now, and with what?  One pure function.
+
+The same answer serves the Access-Request at login and the change in mid-session, so the
+two can never disagree.  Time is Unix seconds here rather than a datetime, because this
+runs for every login.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+FOREVER = 0  # a time limit that never comes
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A reason not to let someone on; its source alone lifts it."""
+
+    source: str  # staff | dunning | expiry | quota
+    effect: str  # reject | walled_garden
+    since_s: int
+    until_s: int  # FOREVER: until lifted
+
+
+class Facts(msgspec.Struct, frozen=True, gc=False):
+    """Everything the decision looks at, gathered beforehand."""
+
+    now_s: int
+    known: bool
+    holds: tuple[Hold, ...] = ()
+    valid_until_s: int = FOREVER
+    nas_id: int = 0
+    bound_nas_ids: tuple[int, ...] = ()  # empty: any
+    mac: str = ""  # of the device that asks, normalised; empty when it reports none
+    bound_macs: tuple[str, ...] = ()  # empty: any
+    other_sessions: int = 0  # live or reserved, besides the device that asks
+    session_limit: int = 0  # 0: none
+    at_limit: str = "reject"  # reject | kick_oldest
+    guesses_exceeded: bool = False
+    proof: str = "proven"  # proven | failed | not-asked
+    proof_reason: str = ""
+    session_timeout_s: int = 0  # of the profile; 0: none
+
+
+class Permit(NamedTuple):
+    """Yes.  `walled_by` names the hold that confines the session, if one does."""
+
+    session_timeout_s: int  # 0: none
+    walled_by: str = ""
+    kicks_oldest: bool = False
+
+
+class Deny(NamedTuple):
+    """No.  `reason` is for logs, metrics and staff; `message` is for the subscriber."""
+
+    reason: str
+    message: str
+
+
+Decision = Permit | Deny
+
+# What a guesser is told, whatever was wrong: nothing.
+NOT_PROVEN_MESSAGE = "Login incorrect"
+
+
+def is_in_force(hold: Hold, now_s: int) -> bool:
+    return hold.since_s <= now_s and (hold.until_s == FOREVER or now_s < hold.until_s)
+
+
+def known(facts: Facts) -> Deny | None:
+    return None if facts.known else Deny("unknown-user", NOT_PROVEN_MESSAGE)
+
+
+def not_held(facts: Facts) -> Deny | None:
+    for hold in facts.holds:
+        if hold.effect == "reject" and is_in_force(hold, facts.now_s):
+            return Deny("suspended", "Account suspended")
+    return None
+
+
+def not_expired(facts: Facts) -> Deny | None:
+    if facts.valid_until_s != FOREVER and facts.valid_until_s <= facts.now_s:
+        return Deny("expired", "Subscription expired")
+    return None
+
+
+def on_bound_nas(facts: Facts) -> Deny | None:
+    if facts.bound_nas_ids and facts.nas_id not in facts.bound_nas_ids:
+        return Deny("nas-binding", "Not allowed from this access point")
+    return None
+
+
+def from_bound_mac(facts: Facts) -> Deny | None:
+    if facts.bound_macs and facts.mac not in facts.bound_macs:
+        return Deny("mac-binding", "Not allowed from this device")
+    return None
+
+
+def within_session_limit(facts: Facts) -> Deny | None:
+    if _is_full(facts) and facts.at_limit == "reject":
+        return Deny("session-limit", "Too many sessions")
+    return None
+
+
+def not_guessing(facts: Facts) -> Deny | None:
+    return Deny("guessing", NOT_PROVEN_MESSAGE) if facts.guesses_exceeded else None
+
+
+def proven(facts: Facts) -> Deny | None:
+    if facts.proof == "failed":
+        return Deny(facts.proof_reason, NOT_PROVEN_MESSAGE)
+    return None
+
+
+class Rule(NamedTuple):
+    """One check, and what it looks at in words for the trace."""
+
+    name: str
+    objection: Callable[[Facts], Deny | None]
+    looks_at: Callable[[Facts], str]
+
+
+# In the order a help desk would ask.  The first objection wins.
+RULES: tuple[Rule, ...] = (
+    Rule("known", known, lambda f: "subscriber found" if f.known else "no such subscriber"),
+    Rule("not_held", not_held, lambda f: _holds_in_words(f)),
+    Rule("not_expired", not_expired, lambda f: f"valid_until={_moment(f.valid_until_s)}"),
+    Rule("on_bound_nas", on_bound_nas, lambda f: f"nas={f.nas_id} bound={_some(f.bound_nas_ids)}"),
+    Rule("from_bound_mac", from_bound_mac, lambda f: f"mac={f.mac} bound={_some(f.bound_macs)}"),
+    Rule(
+        "within_session_limit",
+        within_session_limit,
+        lambda f: f"sessions={f.other_sessions} limit={f.session_limit or 'none'} {f.at_limit}",
+    ),
+    Rule("not_guessing", not_guessing, lambda f: f"exceeded={f.guesses_exceeded}"),
+    Rule("proven", proven, lambda f: f"proof={f.proof} {f.proof_reason}".rstrip()),
+)
+
+_CHECKS = tuple(rule.objection for rule in RULES)
+
+
+def authorize(facts: Facts) -> Decision:
+    """The decision.
+
+    A guesser learns nothing from it: whoever did not prove himself hears the same message,
+    whichever rule objected first.
+    """
+    for check in _CHECKS:
+        denial = check(facts)
+        if denial is not None:
+            if facts.proof == "failed":
+                return Deny(denial.reason, NOT_PROVEN_MESSAGE)
+            return denial
+    timeout_s = facts.session_timeout_s
+    if facts.valid_until_s != FOREVER:
+        # No longer than what was paid for (RFC 2865 §5.27).
+        left_s = facts.valid_until_s - facts.now_s
+        timeout_s = min(timeout_s, left_s) if timeout_s else left_s
+    walled_by = ""
+    for hold in facts.holds:
+        if hold.effect == "walled_garden" and is_in_force(hold, facts.now_s):
+            walled_by = hold.source
+    return Permit(timeout_s, walled_by, _is_full(facts))
+
+
+def trace(facts: Facts) -> list[tuple[str, str, str]]:
+    """Each rule that was asked, what it looked at, and what it said: (rule, input, result)."""
+    steps: list[tuple[str, str, str]] = []
+    for rule in RULES:
+        denial = rule.objection(facts)
+        steps.append((rule.name, rule.looks_at(facts), denial.reason if denial else "ok"))
+        if denial is not None:
+            return steps
+    decision = authorize(facts)
+    assert isinstance(decision, Permit)
+    steps.append(("permit", *_permit_in_words(decision)))
+    return steps
+
+
+def _is_full(facts: Facts) -> bool:
+    return 0 < facts.session_limit <= facts.other_sessions
+
+
+def _permit_in_words(permit: Permit) -> tuple[str, str]:
+    effect = f"walled garden by {permit.walled_by}" if permit.walled_by else "profile"
+    if permit.kicks_oldest:
+        effect += ", oldest session to be ended"
+    return f"session_timeout_s={permit.session_timeout_s or 'none'}", effect
+
+
+def _holds_in_words(facts: Facts) -> str:
+    holds = [
+        f"{hold.source}:{hold.effect}" for hold in facts.holds if is_in_force(hold, facts.now_s)
+    ]
+    return f"holds={','.join(holds) or 'none'}"
+
+
+def _moment(at_s: int) -> str:
+    return "open" if at_s == FOREVER else str(at_s)
+
+
+def _some(values: tuple[object, ...]) -> str:
+    return ",".join(str(value) for value in values) or "any"

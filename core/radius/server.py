@@ -1,0 +1,120 @@
+"""The shell around a `Responder`: one socket, one timer, and nothing to decide.
+
+It drains the socket, sends what the responder answers, wakes up for delayed replies, and
+measures.  A request that makes the handler fail is logged and left unanswered, so that
+the NAS asks again; the next one is served.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from core.clock import Clock
+from core.radius.responder import Responder
+from core.udp import Endpoint
+
+log = structlog.get_logger()
+
+# How many datagrams one turn of the loop may take: enough to make the turn cheap, few
+# enough that timers and the other socket get theirs.
+DATAGRAMS_PER_TURN_MAX = 128
+
+
+class RadiusServer:
+    """Serves one socket on the running loop until `close`."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        responder: Responder,
+        clock: Clock,
+        *,
+        turn_ended: Callable[[], None] | None = None,
+    ) -> None:
+        """`turn_ended` is called after each batch: to let go of a snapshot, to flush a file."""
+        self.responder = responder
+        self._endpoint = endpoint
+        self._clock = clock
+        self._turn_ended = turn_ended
+        self._timer: asyncio.TimerHandle | None = None
+        self._unknown_logged_at = float("-inf")
+        self._unknown_logged = 0
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(endpoint.sock.fileno(), self._readable)
+
+    def stop_receiving(self) -> None:
+        """Leave what comes from now on in the socket, for a successor; delayed replies go on."""
+        self._loop.remove_reader(self._endpoint.sock.fileno())
+
+    async def drained(self) -> None:
+        """Wait until the last delayed reply is out."""
+        while (due := self.responder.next_due) is not None:
+            await asyncio.sleep(max(0.0, due - self._clock.monotonic()) + 0.001)
+            self._send_due()
+
+    def close(self) -> None:
+        """Stop serving; the socket stays open, because it may belong to somebody else."""
+        self.stop_receiving()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _readable(self) -> None:
+        receive, send = self._endpoint.receive, self._endpoint.send
+        responder, monotonic = self.responder, self._clock.monotonic
+        began = monotonic()
+        for _ in range(DATAGRAMS_PER_TURN_MAX):
+            try:
+                datagram, source = receive()
+            except BlockingIOError:
+                break
+            except OSError as error:  # e.g. an interface went away; the socket itself lives on
+                log.warning("receive_failed", error=str(error))
+                break
+            try:
+                octets = responder.respond(datagram, source, began)
+            except Exception:
+                # A bug must cost one request, not the server; silence makes the NAS retry.
+                log.exception("request_failed", source=source[0])
+                continue
+            if octets is not None:
+                send(octets, source)
+            ended = monotonic()
+            if responder.served is not None:
+                responder.served.counters.took(ended - began)
+            began = ended
+        if self._turn_ended is not None:
+            self._turn_ended()
+        if responder.next_due is not None and self._timer is None:
+            self._arm()
+        if responder.last_unknown is not None:
+            self._log_unknown(began)
+
+    def _arm(self) -> None:
+        due = self.responder.next_due
+        self._timer = (
+            None
+            if due is None
+            else self._loop.call_later(max(0.0, due - self._clock.monotonic()), self._timer_fired)
+        )
+
+    def _timer_fired(self) -> None:
+        self._send_due()
+        self._arm()
+
+    def _send_due(self) -> None:
+        for octets, source in self.responder.due(self._clock.monotonic()):
+            self._endpoint.send(octets, source)
+
+    def _log_unknown(self, now: float) -> None:
+        """One line a second at most, however many there are and wherever they come from."""
+        if now - self._unknown_logged_at < 1.0 or self.responder.last_unknown is None:
+            return
+        dropped = self.responder.unknown.drops.get("unknown-client", 0)
+        log.warning(
+            "unknown_client",
+            source=self.responder.last_unknown[0],
+            dropped=dropped - self._unknown_logged,
+        )
+        self._unknown_logged, self._unknown_logged_at = dropped, now
+        self.responder.last_unknown = None

@@ -16,7 +16,7 @@ def test_rates_are_decimal(written: str | int, bps: int) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "M", "50 M", "50Mbit", "50Mi", "-1M", "1e6", "0", 0, -5, "0.0001k", "\u0665M", "101T", True,
+    ["", "M", "50Mbit", "50Mi", "-1M", "1e6", "0", 0, -5, "0.0001k", "\u0665M", "101T", True,
      None, ["50M"], "9" * 4000],
 )  # fmt: skip
 def test_what_is_no_rate_is_refused(written: object) -> None:

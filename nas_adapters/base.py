@@ -1,9 +1,11 @@
 """What a vendor's dialect must be able to say.  One small pure file each; `vendors` lists them."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from nas_adapters.profile import ServiceProfile
+
+UINT32_MAX: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +18,22 @@ class Attr:
 
 
 class Vendor(Protocol):
-    """How one family of boxes is spoken to."""
+    """How one family of boxes is spoken to.  A module of this folder is one."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As a NAS's `vendor` names it."""
+        ...
 
     def render(self, profile: ServiceProfile) -> tuple[Attr, ...]:
         """The Access-Accept attributes that give this profile, in this vendor's units."""
         ...
+
+
+def clamped(value: int, *, least: int = 1, most: int = UINT32_MAX) -> int:
+    """`value`, or the nearest that the attribute can say.
+
+    More than 32 bits must not wrap (10 Gbit/s would become 1.4), and what rounds to zero
+    must not be sent, because to most boxes a rate or a time of zero means "no limit".
+    """
+    return max(least, min(value, most))

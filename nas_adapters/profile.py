@@ -6,6 +6,11 @@ leaves the choice to the NAS.  Upload and download are the subscriber's view.
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network
+from typing import Final
+
+# Every vendor can say a name (pool, filter, URL) of this many octets: 247 fit a
+# vendor-specific attribute (RFC 2865 §5.26), and some dialects put a word in front.
+NAME_OCTETS_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,7 @@ class Burst:
     upload_bps: int
     threshold_bps: int | None = None  # None: the plain rate is the threshold
     time_s: int = 1
+    upload_threshold_bps: int | None = None  # None: in proportion to the rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class ServiceProfile:
     static_ipv4: IPv4Address | None = None
     static_ipv6_prefix: IPv6Network | None = None  # on the link (RFC 3162 §2.3)
     delegated_ipv6: IPv6Network | None = None  # to route behind (RFC 4818)
-    session_timeout_s: int | None = None
-    interim_s: int | None = 300
+    session_timeout_s: int | None = None  # 0 is None
+    interim_s: int | None = 300  # 0 is None
     filter_id: str | None = None  # a list or filter that the NAS knows, e.g. "walled-garden"
     redirect_url: str | None = None

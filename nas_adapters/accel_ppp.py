@@ -1,0 +1,48 @@
+"""accel-ppp: its default shaper reads Filter-Id as ``download/upload`` in kbit/s.
+
+Bare numbers, because its suffix G multiplies by ten times too much; zero for a direction
+without a limit, and one for a rate that would round to it (its source, `shaper.c`).  Rates
+are 32-bit and signed there.  A burst is left out: the shaper takes its factor from the box's
+configuration.
+
+The walled garden cannot be a Filter-Id, which is the shaper's, and accel-ppp has no filters
+of its own.  So the filter names an address *pool* (``[ip-pool] 10.9.0.0/16,name=walled-garden``)
+whose range the host's firewall confines, and it takes the place of everything else that
+would give an address: pool, static IPv4, IPv6 prefixes.  This fails closed: of a pool that the
+box does not know it gives no address (`ippool.c`), and the session does not come up.  Where
+`[ip-pool] attr=` has been changed from Framed-Pool, or IPv6 comes from a pool of the box's
+own, the box must be configured to match.  Neither is a URL redirected by attribute.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from nas_adapters.base import Attr, clamped
+from nas_adapters.generic import standard
+from nas_adapters.profile import ServiceProfile
+
+KBIT_MAX: Final = 2**31 - 1
+
+name = "accel_ppp"
+
+
+def render(profile: ServiceProfile) -> tuple[Attr, ...]:
+    attributes = standard(_walled(profile) if profile.filter_id else profile)
+    if profile.download_bps is not None or profile.upload_bps is not None:
+        shaper = f"{_kbit(profile.download_bps)}/{_kbit(profile.upload_bps)}"
+        attributes.append(Attr("Filter-Id", shaper))
+    return tuple(attributes)
+
+
+def _walled(profile: ServiceProfile) -> ServiceProfile:
+    return replace(
+        profile,
+        address_pool=profile.filter_id,
+        static_ipv4=None,
+        static_ipv6_prefix=None,
+        delegated_ipv6=None,
+    )
+
+
+def _kbit(bps: int | None) -> int:
+    return 0 if bps is None else clamped(bps // 1000, most=KBIT_MAX)

@@ -1,0 +1,51 @@
+"""The plain dialect: what the RFCs define, and WISPr's rates for a box of no known make.
+
+`standard` is the part that every vendor understands; the other dialects begin with it and
+add their own.  Service-Type and Framed-Protocol are left out on purpose: they depend on the
+request (PPP or not), which a dialect does not see, and no box here needs them in the reply.
+
+A burst is left out: WISPr knows one maximum, and the plan's rate is the one that was sold.
+Rates above 4.29 Gbit/s are said as 4.29 Gbit/s, all that 32 bits hold.
+"""
+
+from typing import Final
+
+from nas_adapters.base import Attr, clamped
+from nas_adapters.profile import ServiceProfile
+
+INTERIM_MIN_S: Final = 60  # RFC 2869 §5.16: must not be smaller
+
+name = "generic"
+
+
+def render(profile: ServiceProfile) -> tuple[Attr, ...]:
+    attributes = standard(profile)
+    if profile.upload_bps is not None:
+        attributes.append(Attr("WISPr-Bandwidth-Max-Up", clamped(profile.upload_bps)))
+    if profile.download_bps is not None:
+        attributes.append(Attr("WISPr-Bandwidth-Max-Down", clamped(profile.download_bps)))
+    if profile.filter_id:
+        attributes.append(Attr("Filter-Id", profile.filter_id))
+    if profile.redirect_url:
+        attributes.append(Attr("WISPr-Redirection-URL", profile.redirect_url))
+    return tuple(attributes)
+
+
+def standard(profile: ServiceProfile, *, with_pool: bool = True) -> list[Attr]:
+    """Addresses and times.  No rate and no filter: those are a dialect's own."""
+    attributes: list[Attr] = []
+    if profile.static_ipv4 is not None:
+        # An address excludes the pool: boxes differ in which of the two they would believe.
+        attributes.append(Attr("Framed-IP-Address", str(profile.static_ipv4)))
+    elif profile.address_pool and with_pool:
+        attributes.append(Attr("Framed-Pool", profile.address_pool))
+    if profile.static_ipv6_prefix is not None:
+        attributes.append(Attr("Framed-IPv6-Prefix", str(profile.static_ipv6_prefix)))
+    if profile.delegated_ipv6 is not None:
+        attributes.append(Attr("Delegated-IPv6-Prefix", str(profile.delegated_ipv6)))
+    if profile.session_timeout_s:
+        attributes.append(Attr("Session-Timeout", clamped(profile.session_timeout_s)))
+    if profile.interim_s:
+        interim_s = clamped(profile.interim_s, least=INTERIM_MIN_S)
+        attributes.append(Attr("Acct-Interim-Interval", interim_s))
+    return attributes

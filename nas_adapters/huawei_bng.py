@@ -1,0 +1,38 @@
+"""Huawei NE40E, ME60 and NE8000 (vendor 2011, BNG numbering): rates as 32-bit integers.
+
+The campus switches give the numbers 1 to 6 other meanings; never use this dialect for one.
+Committed and peak rate are bit/s, and input is what comes from the subscriber (vendor docs).
+A burst becomes the peak rate, without a limit in time: the box has none.  The committed
+burst size is 1.5 s of the rate, in octets (unit unconfirmed).
+
+More than 4.29 Gbit/s cannot be said: such a plan gets 4.29 Gbit/s until the box's own QoS
+profiles can be named here.  Filter-Id is the user group, HW-Portal-URL the redirect.
+"""
+
+from nas_adapters.base import Attr, clamped
+from nas_adapters.generic import standard
+from nas_adapters.profile import ServiceProfile
+
+name = "huawei_bng"
+
+
+def render(profile: ServiceProfile) -> tuple[Attr, ...]:
+    attributes = standard(profile)
+    burst = profile.burst
+    attributes += _rate("Input", profile.upload_bps, burst.upload_bps if burst else 0)
+    attributes += _rate("Output", profile.download_bps, burst.download_bps if burst else 0)
+    if profile.filter_id:
+        attributes.append(Attr("Filter-Id", profile.filter_id))
+    if profile.redirect_url:
+        attributes.append(Attr("HW-Portal-URL", profile.redirect_url))
+    return tuple(attributes)
+
+
+def _rate(direction: str, committed_bps: int | None, peak_bps: int) -> list[Attr]:
+    if committed_bps is None:
+        return []
+    return [
+        Attr(f"HW-{direction}-Committed-Information-Rate", clamped(committed_bps)),
+        Attr(f"HW-{direction}-Peak-Information-Rate", clamped(max(peak_bps, committed_bps))),
+        Attr(f"HW-{direction}-Committed-Burst-Size", clamped(committed_bps * 3 // 16)),
+    ]

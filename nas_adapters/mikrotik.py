@@ -1,0 +1,76 @@
+"""MikroTik RouterOS (vendor 14988): a rate is one line of text, from the router's side.
+
+``rx/tx [burst/burst threshold/threshold time/time priority]``: the router receives what the
+subscriber uploads, so upload comes first.  k and M are 10^3 and 10^6; anything else is
+written out in bit/s (vendor docs).  The line is text, so nothing is clamped; RouterOS 6
+queues end at 4.29 Gbit/s all the same (unconfirmed).  A missing direction is written 0, the
+queue's word for "no limit" (unconfirmed).
+
+A filter is the name of an address list, to which the router adds the session's address:
+what the walled garden's firewall rules match.  It is no Filter-Id, because that would name
+a firewall chain.  The redirection URL works for hotspot logins only.
+"""
+
+from typing import Final
+
+from nas_adapters.base import Attr
+from nas_adapters.generic import standard
+from nas_adapters.profile import Burst, ServiceProfile
+
+# 1 to 8.  8 is the lowest and RouterOS's default: all subscribers weigh the same.
+PRIORITY: Final = 8
+
+name = "mikrotik"
+
+
+def render(profile: ServiceProfile) -> tuple[Attr, ...]:
+    attributes = standard(profile)
+    if profile.upload_bps is not None or profile.download_bps is not None:
+        attributes.append(Attr("Mikrotik-Rate-Limit", rate_limit(profile)))
+    if profile.filter_id:
+        attributes.append(Attr("Mikrotik-Address-List", profile.filter_id))
+    if profile.redirect_url:
+        attributes.append(Attr("WISPr-Redirection-URL", profile.redirect_url))
+    return tuple(attributes)
+
+
+def rate_limit(profile: ServiceProfile) -> str:
+    """`5M/20M`, or with a burst `5M/20M 10M/40M 4M/15M 16/16 8`."""
+    upload_bps, download_bps = profile.upload_bps, profile.download_bps
+    rates = f"{_text(upload_bps)}/{_text(download_bps)}"
+    burst = profile.burst
+    if burst is None or upload_bps is None or download_bps is None:
+        return rates  # without a rate there is nothing to burst above
+    faster = (max(burst.upload_bps, upload_bps), max(burst.download_bps, download_bps))
+    upload_threshold_bps, download_threshold_bps = _thresholds(burst, upload_bps, download_bps)
+    time_s = max(burst.time_s, 1)
+    return (
+        f"{rates} {_text(faster[0])}/{_text(faster[1])}"
+        f" {_text(upload_threshold_bps)}/{_text(download_threshold_bps)}"
+        f" {time_s}/{time_s} {PRIORITY}"
+    )
+
+
+def _thresholds(burst: Burst, upload_bps: int, download_bps: int) -> tuple[int, int]:
+    """Upload and download.  A plan names the download's; the upload's is in proportion.
+
+    The proportion is that of the two rates, so both directions burst for equally long.
+    """
+    download_threshold_bps = burst.threshold_bps or download_bps
+    upload_threshold_bps = burst.upload_threshold_bps
+    if upload_threshold_bps is None:
+        upload_threshold_bps = upload_bps * download_threshold_bps // max(download_bps, 1)
+        if upload_threshold_bps >= 1000:
+            upload_threshold_bps -= upload_threshold_bps % 1000
+    return upload_threshold_bps, download_threshold_bps
+
+
+def _text(bps: int | None) -> str:
+    if bps is None:
+        return "0"
+    bps = max(bps, 1)  # a rate of zero would lift the limit
+    if bps % 1_000_000 == 0:
+        return f"{bps // 1_000_000}M"
+    if bps % 1_000 == 0:
+        return f"{bps // 1_000}k"
+    return str(bps)

@@ -1,0 +1,197 @@
+"""The boxes that may ask: who they are, where they send from, and the secret they share.
+
+The source address decides which tenant a packet belongs to, so (address, identifier) is
+unique over all tenants; row-level security hides the others, the constraint does not.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from core.db import Tx
+from core.errors import Conflict, NotFound
+from core.secret import Secret, Vault
+from nas_adapters.models import Nas
+
+
+class NasNotFound(NotFound):
+    """No box of this name, or not of this tenant."""
+
+
+class NasConflict(Conflict):
+    """Another box has the address, or something still refers to this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class NasSpec:
+    """A box as an operator describes it, but for its secret."""
+
+    name: str
+    address: IPv4Network | IPv6Network
+    identifier: str = ""  # escaped text; empty: whatever it calls itself
+    vendor: str = "generic"
+    require_message_authenticator: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNas:
+    """A box as it is stored; `secret_sealed` opens with `open_secret`."""
+
+    id: int
+    spec: NasSpec
+    secret_sealed: bytes
+    updated_at: datetime
+
+
+def seal_secret(vault: Vault, tenant_id: int, name: str, secret: Secret) -> bytes:
+    """The shared secret as it is stored: bound to tenant and name."""
+    return vault.seal(secret.octets, _context(tenant_id, name))
+
+
+def open_secret(vault: Vault, tenant_id: int, name: str, sealed: bytes) -> Secret:
+    """The shared secret again.
+
+    Raises:
+        CannotOpen: sealed with another key or for another box.
+    """
+    return Secret(vault.open(sealed, _context(tenant_id, name)))
+
+
+def _context(tenant_id: int, name: str) -> bytes:
+    return b"nas:" + tenant_id.to_bytes(8, "big") + name.encode()
+
+
+async def all_of(tx: Tx, names: Collection[str] | None = None) -> dict[str, StoredNas]:
+    """Every NAS of the tenant by name, or those of these names that exist."""
+    query = select(Nas).order_by(Nas.name).execution_options(populate_existing=True)
+    if names is not None:
+        query = query.where(Nas.name.in_(names))
+    return {row.name: _stored(row) for row in await tx.scalars(query)}
+
+
+async def get(tx: Tx, name: str) -> StoredNas:
+    """The NAS of this name.
+
+    Raises:
+        NasNotFound: there is none.
+    """
+    found = await all_of(tx, [name])
+    if not found:
+        raise NasNotFound(f"there is no NAS {name}")
+    return found[name]
+
+
+async def add(
+    tx: Tx, vault: Vault, tenant_id: int, boxes: Sequence[tuple[NasSpec, Secret]], *, now: datetime
+) -> None:
+    """Register new boxes.
+
+    Raises:
+        NasConflict: a name or an (address, identifier) is taken.
+    """
+    if not boxes:
+        return
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "secret_sealed": seal_secret(vault, tenant_id, spec.name, secret),
+            "created_at": now,
+            **_values(spec, now),
+        }
+        for spec, secret in boxes
+    ]
+    try:
+        async with tx.begin_nested():
+            await tx.execute(insert(Nas), rows)
+    except IntegrityError as taken:
+        raise await _conflict(tx, [spec for spec, _ in boxes], taken) from None
+
+
+async def change(
+    tx: Tx, vault: Vault, tenant_id: int, spec: NasSpec, secret: Secret | None, *, now: datetime
+) -> None:
+    """Make the box of `spec.name` what `spec` says; without `secret` it keeps the old one.
+
+    Raises:
+        NasNotFound: there is no box of that name.
+        NasConflict: its (address, identifier) is taken.
+    """
+    values = _values(spec, now)
+    if secret is not None:
+        values["secret_sealed"] = seal_secret(vault, tenant_id, spec.name, secret)
+    try:
+        async with tx.begin_nested():
+            changed = await tx.scalar(
+                update(Nas).where(Nas.name == spec.name).values(values).returning(Nas.id)
+            )
+    except IntegrityError as taken:
+        raise await _conflict(tx, [spec], taken) from None
+    if changed is None:
+        raise NasNotFound(f"there is no NAS {spec.name}")
+
+
+async def remove(tx: Tx, name: str) -> None:
+    """Forget the box; its packets are those of an unknown sender from then on.
+
+    Raises:
+        NasNotFound: there is no box of that name.
+        NasConflict: subscribers are bound to it.
+    """
+    try:
+        async with tx.begin_nested():
+            removed = await tx.scalar(delete(Nas).where(Nas.name == name).returning(Nas.id))
+    except IntegrityError:
+        raise NasConflict(
+            f"subscribers are bound to NAS {name}: take it out of their bind_nas first"
+        ) from None
+    if removed is None:
+        raise NasNotFound(f"there is no NAS {name}")
+
+
+async def _conflict(tx: Tx, wanted: Sequence[NasSpec], cause: IntegrityError) -> NasConflict:
+    """Who has what was wanted; another tenant's box cannot be seen and is not named."""
+    stored = await all_of(tx)
+    by_sender = {(nas.spec.address, nas.spec.identifier): name for name, nas in stored.items()}
+    for spec in wanted:
+        owner = by_sender.get((spec.address, spec.identifier))
+        if owner is not None and owner != spec.name:
+            return NasConflict(
+                f"NAS {spec.name}: {_sender(spec)} belongs to NAS {owner}; "
+                "tell boxes behind one address apart by identifier"
+            )
+        if owner is not None and spec.name in stored and "name" in str(cause.orig):
+            return NasConflict(f"there is already a NAS {spec.name}")
+    names = ", ".join(f"{spec.name} ({_sender(spec)})" for spec in wanted[:5])
+    return NasConflict(
+        f"the address of one of these is in use by another tenant, or its name is taken: {names}"
+    )
+
+
+def _sender(spec: NasSpec) -> str:
+    return f"{spec.address} {spec.identifier}".rstrip()
+
+
+def _stored(row: Nas) -> StoredNas:
+    spec = NasSpec(
+        name=row.name,
+        address=row.address,
+        identifier=row.identifier,
+        vendor=row.vendor,
+        require_message_authenticator=row.require_message_authenticator,
+    )
+    return StoredNas(row.id, spec, row.secret_sealed, row.updated_at)
+
+
+def _values(spec: NasSpec, now: datetime) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "address": spec.address,
+        "identifier": spec.identifier,
+        "vendor": spec.vendor,
+        "require_message_authenticator": spec.require_message_authenticator,
+        "updated_at": now,
+    }

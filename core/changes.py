@@ -57,9 +57,9 @@ class ChangeFloor(Base):
     """One row: changes with a lower `xid` may be missing; a mark below it means a rebuild."""
 
     __tablename__ = "change_floor"
-    __table_args__ = (CheckConstraint("only", name="only"),)
+    __table_args__ = (CheckConstraint("single", name="single"),)
 
-    only: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
+    single: Mapped[bool] = mapped_column(primary_key=True, server_default="true")
     pruned_below: Mapped[int] = mapped_column(Xid8, server_default=text("'0'"))
 
 
@@ -92,3 +92,56 @@ async def prune(tx: Tx, older_than: datetime) -> int:
         await tx.execute(text("SELECT turnpike_prune_changes(:before)"), {"before": older_than})
     ).scalar_one()
     return count
+
+
+def note_changes(table: str, kind: str, *, entity: str, tenant: str = "tenant_id") -> list[str]:
+    """The statements after which `table` writes its changes down, once a statement.
+
+    `entity` and `tenant` are the columns with the ids of the thing and its tenant.
+    Migrations that have been released call this: to change the rule, add a function beside it.
+    """
+    function = f"turnpike_note_{table}"
+    # Names in migrations, not input: nothing here comes from outside.
+    changed = f"SELECT {tenant}, '{kind}', {entity} FROM changed"  # noqa: S608  see above
+    event = f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+    return [
+        # The owner's rights write the change; those who may change the table may not.
+        f"""CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql
+        SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+        BEGIN
+            IF TG_OP = 'UPDATE' THEN
+                INSERT INTO public.change (tenant_id, kind, entity_id)
+                {changed} UNION SELECT {tenant}, '{kind}', {entity} FROM changed_to;
+            ELSE
+                INSERT INTO public.change (tenant_id, kind, entity_id)
+                {changed} GROUP BY {tenant}, {entity};
+            END IF;
+            IF FOUND THEN
+                PERFORM pg_notify('{CHANNEL}', '');
+            END IF;
+            RETURN NULL;
+        END $$""",  # noqa: S608  see above
+        f"REVOKE EXECUTE ON FUNCTION {function}() FROM PUBLIC",
+        f"CREATE TRIGGER note_insert AFTER INSERT ON {table}"
+        f" REFERENCING NEW TABLE AS changed {event}",
+        f"CREATE TRIGGER note_update AFTER UPDATE ON {table}"
+        f" REFERENCING OLD TABLE AS changed NEW TABLE AS changed_to {event}",
+        f"CREATE TRIGGER note_delete AFTER DELETE ON {table}"
+        f" REFERENCING OLD TABLE AS changed {event}",
+    ]
+
+
+def refuse_truncate(*tables: str) -> list[str]:
+    """The statements after which `tables` refuse TRUNCATE, which would leave no change behind."""
+    return [
+        """CREATE FUNCTION turnpike_refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION 'TRUNCATE of % would go unnoticed by the nodes: use DELETE',
+                TG_TABLE_NAME;
+        END $$""",
+        *(
+            f"CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION turnpike_refuse_truncate()"
+            for table in tables
+        ),
+    ]

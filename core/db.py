@@ -157,7 +157,7 @@ async def connect(url: str, role: str | None) -> asyncpg.Connection:
     The role travels as a connection setting and not as a statement: so there is no moment
     before it, and RESET ROLE or RESET ALL comes back to it.
     """
-    settings = {"application_name": f"turnpike {role or 'owner'}"}
+    settings = {"application_name": f"turnpike {role or 'owner'}", "search_path": "public"}
     if role is not None:
         settings["role"] = role
     return await asyncpg.connect(plain(url), server_settings=settings, timeout=CONNECT_TIMEOUT_S)

@@ -63,6 +63,47 @@ async def found(tx: Tx, code: str, name: str) -> int:
     return tenant_id
 
 
+def roles() -> list[str]:
+    """The statements that make both roles, if missing, and let the schema's owner take them.
+
+    Roles belong to the whole cluster: another database's migration may make them at the
+    same moment, and whoever comes second goes on with what is there.
+    """
+    return [
+        f"""DO $$
+        DECLARE
+            wanted text;
+            may_take text := CASE WHEN current_setting('server_version_num')::int >= 160000
+                             THEN 'SET' ELSE 'MEMBER' END;
+        BEGIN
+            FOREACH wanted IN ARRAY ARRAY['{APP_ROLE}', '{NODE_ROLE}'] LOOP
+                BEGIN
+                    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+                        EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+                    END IF;
+                EXCEPTION
+                    WHEN duplicate_object OR unique_violation THEN NULL;
+                    WHEN insufficient_privilege THEN
+                        RAISE insufficient_privilege USING MESSAGE = format(
+                            '%1$I may not make the role %2$I: let an administrator run '
+                            'CREATE ROLE %2$I NOLOGIN; GRANT %2$I TO %1$I', current_user, wanted);
+                END;
+                BEGIN
+                    IF NOT pg_has_role(current_user, wanted, may_take) THEN
+                        EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
+                    END IF;
+                EXCEPTION
+                    WHEN internal_error OR unique_violation THEN NULL;  -- granted meanwhile
+                    WHEN insufficient_privilege THEN
+                        RAISE insufficient_privilege USING MESSAGE = format(
+                            '%1$I may not act as the role %2$I: let an administrator run '
+                            'GRANT %2$I TO %1$I', current_user, wanted);
+                END;
+            END LOOP;
+        END $$"""
+    ]
+
+
 def protect(
     table: str, *, app: str = "", node: str = "", tenant_column: str = "tenant_id"
 ) -> list[str]:

@@ -1,0 +1,95 @@
+"""What subscribers get, under a code.  Billing sells plans; AAA alone knows only profiles."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from aaa.models import Profile
+from core.db import Tx
+from nas_adapters.profile import Burst
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSpec:
+    """A profile as an operator describes it: bit/s and seconds; None leaves it to the NAS."""
+
+    code: str
+    download_bps: int | None = None
+    upload_bps: int | None = None
+    burst: Burst | None = None
+    session_limit: int = 0  # 0: none
+    at_limit: str = "reject"  # reject | kick_oldest
+    session_timeout_s: int | None = None
+    interim_s: int | None = 300
+    address_pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProfile:
+    id: int
+    spec: ProfileSpec
+
+
+async def all_of(tx: Tx, codes: Collection[str] | None = None) -> dict[str, StoredProfile]:
+    """Every profile of the tenant by code, or those of these codes that exist."""
+    query = select(Profile).order_by(Profile.code).execution_options(populate_existing=True)
+    if codes is not None:
+        query = query.where(Profile.code.in_(codes))
+    return {row.code: _stored(row) for row in await tx.scalars(query)}
+
+
+async def put(tx: Tx, tenant_id: int, specs: Sequence[ProfileSpec]) -> None:
+    """Make the profiles of these codes what `specs` say; each is one change to the directory."""
+    if not specs:
+        return
+    rows = [{"tenant_id": tenant_id, **_values(spec)} for spec in specs]
+    statement = insert(Profile)
+    replaced = {column: statement.excluded[column] for column in rows[0] if column != "tenant_id"}
+    await tx.execute(
+        statement.on_conflict_do_update(index_elements=["tenant_id", "code"], set_=replaced), rows
+    )
+
+
+def _stored(row: Profile) -> StoredProfile:
+    burst = None
+    if row.burst_download_bps is not None:
+        burst = Burst(
+            row.burst_download_bps,
+            row.burst_upload_bps or 0,
+            row.burst_threshold_bps,
+            row.burst_time_s or 1,
+        )
+    return StoredProfile(
+        row.id,
+        ProfileSpec(
+            code=row.code,
+            download_bps=row.download_bps,
+            upload_bps=row.upload_bps,
+            burst=burst,
+            session_limit=row.session_limit,
+            at_limit=row.at_limit,
+            session_timeout_s=row.session_timeout_s,
+            interim_s=row.interim_s,
+            address_pool=row.address_pool,
+        ),
+    )
+
+
+def _values(spec: ProfileSpec) -> dict[str, object]:
+    burst = spec.burst
+    return {
+        "code": spec.code,
+        "download_bps": spec.download_bps,
+        "upload_bps": spec.upload_bps,
+        "burst_download_bps": burst.download_bps if burst else None,
+        "burst_upload_bps": burst.upload_bps if burst else None,
+        "burst_threshold_bps": burst.threshold_bps if burst else None,
+        "burst_time_s": burst.time_s if burst else None,
+        "session_limit": spec.session_limit,
+        "at_limit": spec.at_limit,
+        "session_timeout_s": spec.session_timeout_s,
+        "interim_s": spec.interim_s,
+        "address_pool": spec.address_pool,
+    }

@@ -36,10 +36,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Challenged:
-    """Not yet: send an Access-Challenge with these attributes (State among them)."""
+    """Not yet: send an Access-Challenge with these attributes (State among them).
+
+    `reason` is "password" where the challenge already tells the peer that its proof was
+    wrong (EAP-MSCHAPv2 says so before the reject): count it as a guess here, because a
+    guesser need not wait for the reject.
+    """
 
     method: str
     attributes: bytes
+    reason: str = ""
 
 
 Outcome = Proven | Failed | Challenged

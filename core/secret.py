@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 KEY_OCTETS = 32
 _VERSION = b"\x01"
 _NONCE_OCTETS = 12
+_SEALED_OCTETS_MIN = 29  # version, nonce, and the tag of nothing
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,7 +54,7 @@ class Vault:
         Raises:
             CannotOpen: the key, the context or the octets are not those it was sealed with.
         """
-        if sealed[:1] != _VERSION:
+        if sealed[:1] != _VERSION or len(sealed) < _SEALED_OCTETS_MIN:
             raise CannotOpen("sealed in a form that this version does not know")
         try:
             return self._cipher.decrypt(sealed[1:13], sealed[13:], context)

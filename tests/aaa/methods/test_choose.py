@@ -67,6 +67,11 @@ def test_arap_is_unsupported() -> None:
     assert outcome == Failed("arap", "unsupported")
 
 
+def test_a_denial_for_other_reasons_also_ends_the_conversation_if_there_is_one() -> None:
+    assert eap.rejection(login(PROOFS["eap"])) == eap.failure(0x0B)
+    assert eap.rejection(login(GOOD)) == b""
+
+
 @pytest.mark.parametrize(
     "other",
     [

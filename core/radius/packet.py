@@ -63,6 +63,17 @@ class Packet:
             return [value]
         return [value, *[v for n, v in self._more if n == number]]
 
+    def attributes(self) -> list[tuple[int, bytes]]:
+        """Every attribute, raw, in packet order."""
+        octets = self.octets
+        found = []
+        at, length = PACKET_LENGTH_MIN, len(octets)
+        while at < length:  # `parse` has seen to it that the lengths add up
+            end = at + octets[at + 1]
+            found.append((octets[at], octets[at + 2 : end]))
+            at = end
+        return found
+
     def vendor(self, vendor: int, number: int) -> bytes | None:
         """The first value of a vendor's attribute in the recommended format (RFC 2865 §5.26)."""
         for value in self.all(VENDOR_SPECIFIC):

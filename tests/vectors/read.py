@@ -1,7 +1,6 @@
 """The wire vectors beside this file, as the JSON objects they are."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,11 @@ def by_name(file: str) -> dict[str, Vector]:
     return {vector["name"]: vector for vector in document["vectors"]}
 
 
-def exchanges() -> Iterator[Vector]:
+def exchanges() -> list[Vector]:
     """Every request with its reply, where it has one, of all files."""
-    for path in sorted(HERE.glob("*.json")):
-        for vector in by_name(path.stem).values():
-            if "request" in vector:
-                yield vector
+    return [
+        vector
+        for path in sorted(HERE.glob("*.json"))
+        for vector in by_name(path.stem).values()
+        if "request" in vector
+    ]

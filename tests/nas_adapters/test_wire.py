@@ -1,0 +1,169 @@
+"""Laws of every dialect, on what really leaves: the octets, read back by the dictionary."""
+
+import re
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.radius.codec import Decoded, decode, encode_named
+from core.radius.packet import parse
+from core.radius.types import ACCESS_ACCEPT, PACKET_LENGTH_MIN
+from dictionaries.loader import load
+from nas_adapters.profile import NAME_OCTETS_MAX, Burst, ServiceProfile
+from nas_adapters.vendors import VENDORS, vendor
+
+DICTIONARY = load()
+OCTETS_MAX = 1000  # leaves room for the proof, Class and what an operator adds
+
+rates = st.builds(  # of any size, and as often as not a round one
+    lambda size, unit: size * unit,
+    st.integers(1, 10**6) | st.integers(1, 10**8),
+    st.sampled_from([1, 10, 100, 1000, 1024, 10**6]),
+)
+seconds = st.integers(-(2**40), 2**40)
+names = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=63
+).filter(lambda name: not name.startswith("0x"))
+short_names = names.filter(lambda name: len(name.encode()) <= 100)
+bursts = st.builds(Burst, rates, rates, st.none() | rates, st.integers(0, 3600), st.none() | rates)
+prefixes = st.builds(
+    lambda address, length: IPv6Network((address, length), strict=False),
+    st.integers(0, 2**128 - 1),
+    st.integers(1, 128),
+)
+profiles = st.builds(
+    ServiceProfile,
+    download_bps=st.none() | rates,
+    upload_bps=st.none() | rates,
+    burst=st.none() | bursts,
+    address_pool=st.none() | short_names,
+    static_ipv4=st.none() | st.ip_addresses(v=4),
+    static_ipv6_prefix=st.none() | prefixes,
+    delegated_ipv6=st.none() | prefixes,
+    session_timeout_s=st.none() | seconds,
+    interim_s=st.none() | seconds,
+    filter_id=st.none() | short_names,
+    redirect_url=st.none() | short_names,
+)
+
+
+def encoded(name: str, profile: ServiceProfile) -> bytes:
+    return b"".join(
+        encode_named(DICTIONARY, attr.name, attr.value, tag=attr.tag)
+        for attr in vendor(name).render(profile)
+    )
+
+
+def told(name: str, profile: ServiceProfile) -> dict[str, object]:
+    """What the box reads, by attribute."""
+    octets = encoded(name, profile)
+    header = bytes((ACCESS_ACCEPT, 1)) + (PACKET_LENGTH_MIN + len(octets)).to_bytes(2, "big")
+    items = decode(parse(header + bytes(16) + octets), DICTIONARY)
+    read: dict[str, object] = {}
+    for item in items:
+        assert isinstance(item, Decoded), f"no dictionary has what {name} sends: {item}"
+        read[item.name] = item.value
+    return read
+
+
+@pytest.mark.parametrize("name", VENDORS)
+@given(profile=profiles)
+def test_every_profile_is_attributes_of_the_dictionary_and_leaves_room_in_the_packet(
+    name: str, profile: ServiceProfile
+) -> None:
+    assert len(encoded(name, profile)) <= OCTETS_MAX
+    attributes = told(name, profile)
+    timeout_s = attributes.get("Session-Timeout", 1)
+    interim_s = attributes.get("Acct-Interim-Interval", 60)
+    assert isinstance(timeout_s, int)
+    assert isinstance(interim_s, int)
+    assert timeout_s >= 1
+    assert interim_s >= 60
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_the_longest_name_fits_every_dialect(name: str) -> None:
+    longest = "ä" * (NAME_OCTETS_MAX // 2)
+    assert encoded(name, ServiceProfile(address_pool=longest))
+    assert encoded(name, ServiceProfile(filter_id=longest, redirect_url=longest))
+
+
+def limits_bps(name: str, profile: ServiceProfile) -> tuple[int | None, int | None]:
+    """Upload and download in bit/s as the box will understand them; None is no limit."""
+    attributes = told(name, profile)
+    pairs: dict[str, tuple[object, object]] = {
+        "generic": (
+            attributes.get("WISPr-Bandwidth-Max-Up"),
+            attributes.get("WISPr-Bandwidth-Max-Down"),
+        ),
+        "huawei_bng": (
+            attributes.get("HW-Input-Committed-Information-Rate"),
+            attributes.get("HW-Output-Committed-Information-Rate"),
+        ),
+    }
+    if name in pairs:
+        upload, download = pairs[name]
+    elif name == "mikrotik":
+        line = str(attributes.get("Mikrotik-Rate-Limit", "0/0")).split()[0]
+        upload, download = (routeros_bps(part) for part in line.split("/"))
+    elif name == "accel_ppp":
+        kbit = str(attributes.get("Filter-Id", "0/0")).split("/")
+        download, upload = (int(part) * 1000 for part in kbit)
+    else:
+        text = str(attributes.get("Cisco-Account-Info", ""))
+        by_direction = dict(re.findall(r"([UD]);([0-9]+)", text))
+        upload, download = (int(by_direction.get(direction, 0)) for direction in "UD")
+    assert isinstance(upload, int | None)
+    assert isinstance(download, int | None)
+    return upload or None, download or None
+
+
+def routeros_bps(text: str) -> int:
+    multiplier = {"k": 1000, "M": 1_000_000}.get(text[-1])
+    return int(text[:-1]) * multiplier if multiplier else int(text)
+
+
+MOST_BPS = {"generic": 2**32 - 1, "huawei_bng": 2**32 - 1, "accel_ppp": (2**31 - 1) * 1000}
+STEP_BPS = {"accel_ppp": 1000}
+
+
+@pytest.mark.parametrize("name", VENDORS)
+@given(profile=profiles)
+def test_a_rate_arrives_as_sold_never_wrapped_never_lifted_and_never_times_1024(
+    name: str, profile: ServiceProfile
+) -> None:
+    step, most = STEP_BPS.get(name, 1), MOST_BPS.get(name)
+
+    def expected(bps: int | None) -> int | None:
+        if bps is None:
+            return None
+        whole = max(bps - bps % step, step)
+        return whole if most is None else min(whole, most)
+
+    sold = (expected(profile.upload_bps), expected(profile.download_bps))
+    assert limits_bps(name, profile) == sold
+
+
+@given(profile=profiles.filter(lambda profile: profile.filter_id is not None))
+def test_a_filter_reaches_every_box(profile: ServiceProfile) -> None:
+    for name in VENDORS:
+        values = [str(attr.value) for attr in vendor(name).render(profile)]
+        assert any(str(profile.filter_id) in value for value in values), name
+
+
+@given(profile=profiles, address=st.ip_addresses(v=4))
+def test_no_box_is_told_an_address_and_a_pool(
+    profile: ServiceProfile, address: IPv4Address
+) -> None:
+    both = replace(profile, static_ipv4=address, address_pool="pool-a")
+    for name in VENDORS:
+        attributes = vendor(name).render(both)
+        addresses = [
+            attr
+            for attr in attributes
+            if attr.name in ("Framed-IP-Address", "Framed-Pool") or "addr-pool" in str(attr.value)
+        ]
+        assert len(addresses) == 1, name

@@ -13,11 +13,11 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import postgres
+from bench.measure import Server
 from bench.population import (
     ADDRESS_POOL,
     INTERIM_S,
@@ -145,16 +145,6 @@ _SQL = """
         $INCLUDE ${{modconfdir}}/sql/main/postgresql/queries.conf
     }}
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server that answers: where, and whose CPU to count."""
-
-    name: str
-    port: int
-    roots: tuple[int, ...]
-    ready_s: float = 0.0
 
 
 def replies(number: int) -> list[tuple[str, str]]:

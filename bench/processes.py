@@ -106,14 +106,22 @@ def running(
             program.stop()
 
 
-def run(command: list[str], *, timeout_s: float = 600, input_: str | None = None) -> str:
+def run(
+    command: list[str], *, timeout_s: float = 900, environment: dict[str, str] | None = None
+) -> str:
     """Run a command to its end and return what it printed.
 
     Raises:
         Failed: it ended with another status than 0.
     """
     done = subprocess.run(
-        command, input=input_, capture_output=True, text=True, timeout=timeout_s, check=False
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        env=environment,
     )
     if done.returncode:
         raise Failed(f"{command[0]} ended with {done.returncode}:\n{done.stderr[-3000:]}")
@@ -162,12 +170,6 @@ def memory(roots: list[int]) -> list[Memory]:
         kilobytes = sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
         found.append(Memory(pid, stat[1], kilobytes * 1024))
     return found
-
-
-def resident_octets(pids: list[int]) -> int:
-    """Resident memory, shared pages counted in each process that has them mapped."""
-    pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _stat(pid: int) -> list[str] | None:

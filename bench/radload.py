@@ -110,10 +110,12 @@ def load(file: Path, port: int, **options: Unpack[Options]) -> Outcome:
 
 
 @contextmanager
-def flooding(file: Path, port: int, rate: float, seconds: float) -> Iterator[list[Outcome]]:
-    """Unknown senders at `rate` for `seconds`; their figures are in the list afterwards."""
+def flooding(
+    file: Path, port: int, rate: float, seconds: float, source: str, sources: int
+) -> Iterator[list[Outcome]]:
+    """A flood from `source` and the addresses after it; its figures are in the list afterwards."""
     command = arguments(
-        file, port, rate=rate, seconds=seconds, flood=True, source=FLOOD_SOURCE, sources=20_000
+        file, port, rate=rate, seconds=seconds, flood=True, source=source, sources=sources
     )
     outcomes: list[Outcome] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(
 REQUESTS = 512
 SHARED = SharedSecret(SECRET.encode())
 SHORT: radload.Options = {"window": 16, "count": 200, "timeout_s": 0.1}
+STRICT: radload.Options = {**SHORT, "want_message_authenticator": True}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_an_unsigned_answer_counts_unless_a_message_authenticator_is_wanted(file
 
     with answering(answer) as server:
         assert radload.load(file, server.port, **SHORT).answered == 200
-        strict = radload.load(file, server.port, **SHORT, want_message_authenticator=True)
+        strict = radload.load(file, server.port, **STRICT)
     assert strict.answered == 0
 
 

@@ -1,0 +1,186 @@
+"""Turnpike under measurement: its own data directory and ports, started as an operator would.
+
+Through the command line alone, so that what is measured is what is installed; only the
+change storm uses SQL, because that is what it is about.  Default settings.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+
+from bench import processes
+from bench.freeradius import free_port
+from bench.measure import Server
+from bench.population import (
+    ADDRESS_POOL,
+    DOWNLOAD_BPS,
+    INTERIM_S,
+    NAS_ADDRESS,
+    NAS_NAME,
+    PLAN,
+    SECRET,
+    SESSION_TIMEOUT_S,
+    UPLOAD_BPS,
+    subscriber,
+)
+from bench.processes import Failed, Program
+
+PROGRAM = Path(sys.executable).with_name("turnpike")
+APPLY_CHUNK = 100_000
+_READY = re.compile(r"^ready auth=\S+:(\d+) acct=\S+:(\d+) web=\S+:(\d+)", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class Turnpike:
+    """An installation in a directory; started and stopped as often as one likes."""
+
+    directory: Path
+    name: str = "Turnpike"
+    workers: int | None = None  # None: its own default
+    ports: dict[str, int] = field(
+        default_factory=lambda: {name: free_port() for name in ("auth", "acct", "web")}
+    )
+    program: Program | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "TURNPIKE_DATA_DIR": str(self.directory),
+            "TURNPIKE_RADIUS__HOST": "127.0.0.1",
+            "TURNPIKE_RADIUS__AUTH_PORT": str(self.ports["auth"]),
+            "TURNPIKE_RADIUS__ACCT_PORT": str(self.ports["acct"]),
+            "TURNPIKE_WEB__PORT": str(self.ports["web"]),
+            **({} if self.workers is None else {"TURNPIKE_RADIUS__WORKERS": str(self.workers)}),
+        }
+
+    @contextmanager
+    def serving(self, timeout_s: float = 60.0) -> Iterator[float]:
+        """Serve; yields the seconds from the start to "ready"."""
+        command = [str(PROGRAM), "serve", "--data-dir", str(self.directory)]
+        started_at = time.monotonic()
+        with processes.running(command, environment=self.environment) as program:
+            program.wait_for(lambda said: _READY.search(said) is not None, timeout_s)
+            self.program = program
+            try:
+                yield time.monotonic() - started_at
+            finally:
+                self.program = None
+
+    @property
+    def server(self) -> Server:
+        return Server(self.name, self.ports["auth"], self.roots)
+
+    @property
+    def roots(self) -> tuple[int, ...]:
+        assert self.program is not None
+        postmaster = int(self._postmaster()[0])
+        return (self.program.pid, postmaster)
+
+    def worker_private_octets(self) -> int:
+        """Private memory of the largest of its processes; the directory's map is shared."""
+        return max(one.private_octets for one in self.memory())
+
+    def memory(self) -> list[processes.Memory]:
+        return processes.memory(list(self.roots))
+
+    def log_lines(self) -> int:
+        assert self.program is not None
+        return self.program.output().count("\n")
+
+    def apply(self, subscribers: int) -> float:
+        """Store the NAS, the plan and that many subscribers; returns the seconds it took."""
+        started_at = time.monotonic()
+        for first in range(0, subscribers, APPLY_CHUNK):
+            document = manifest(first, min(first + APPLY_CHUNK, subscribers))
+            with TemporaryDirectory(prefix="bench-apply-") as directory:
+                file = Path(directory) / "manifest.json"
+                file.write_text(json.dumps(document))
+                self.command("apply", str(file))
+        return time.monotonic() - started_at
+
+    def command(self, *arguments: str) -> str:
+        environment = {**os.environ, **self.environment}
+        return processes.run([str(PROGRAM), *arguments], environment=environment)
+
+    def sql(self, statement: str) -> str:
+        """Run one statement as the owner of the schema; returns its status."""
+        lines = self._postmaster()
+        return asyncio.run(_execute(lines[4].strip(), statement))
+
+    def forget_directory(self) -> None:
+        """Make the next start build the memory map from PostgreSQL."""
+        assert self.program is None
+        maps = [found.parent for found in self.directory.rglob("data.mdb")]
+        if not maps:
+            raise Failed("there is no directory to forget: no data.mdb in the data directory")
+        for directory in maps:
+            shutil.rmtree(directory)
+
+    def _postmaster(self) -> list[str]:
+        for file in self.directory.rglob("postmaster.pid"):
+            return file.read_text().splitlines()
+        raise Failed("Turnpike's PostgreSQL is not running in its data directory")
+
+
+@contextmanager
+def installation(
+    subscribers: int, *, workers: int | None = None
+) -> Iterator[tuple[Turnpike, float]]:
+    """A new installation, its subscribers stored (in so many seconds), not serving yet."""
+    if not PROGRAM.exists():
+        raise Failed(f"{PROGRAM.name} is not installed beside this Python: run make")
+    with TemporaryDirectory(prefix="bench-tp-") as name:
+        Path(name).chmod(0o755)  # PostgreSQL, as another user, must get through
+        made = Turnpike(Path(name) / "var", workers=workers)
+        with made.serving():
+            store_s = made.apply(subscribers)
+        yield made, store_s
+
+
+def manifest(first: int, end: int) -> dict[str, object]:
+    """What `turnpike apply` reads, for the subscribers from `first` up to `end`."""
+    people = map(subscriber, range(first, end))
+    return {
+        "nas": [
+            {
+                "name": NAS_NAME,
+                "address": f"{NAS_ADDRESS}/32",
+                "secret": SECRET,
+                "vendor": "mikrotik",
+            }
+        ],
+        "plan": [
+            {
+                "code": PLAN,
+                "download": DOWNLOAD_BPS,
+                "upload": UPLOAD_BPS,
+                "session_limit": 0,  # FreeRADIUS counts no sessions here either
+                "session_timeout_s": SESSION_TIMEOUT_S,
+                "interim_s": INTERIM_S,
+                "address_pool": ADDRESS_POOL,
+            }
+        ],
+        "subscriber": [
+            {"username": who.name, "password": who.password, "plan": PLAN} for who in people
+        ],
+    }
+
+
+async def _execute(socket_directory: str, statement: str) -> str:
+    connection = await asyncpg.connect(host=socket_directory, user="turnpike", database="turnpike")
+    try:
+        status: str = await connection.execute(statement)
+    finally:
+        await connection.close()
+    return status

@@ -366,11 +366,11 @@ static void drain(uint32_t socket)
     static uint8_t buffers[BATCH][REPLY_MAX];
     static struct iovec vectors[BATCH];
     static struct mmsghdr messages[BATCH];
+    for (int i = 0; !messages[BATCH - 1].msg_hdr.msg_iov && i < BATCH; i++) {
+        vectors[i] = (struct iovec){buffers[i], REPLY_MAX};
+        messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
+    }
     for (;;) {
-        for (int i = 0; i < BATCH; i++) {
-            vectors[i] = (struct iovec){buffers[i], REPLY_MAX};
-            messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
-        }
         int got = recvmmsg(sockets[socket], messages, BATCH, MSG_DONTWAIT, NULL);
         if (got < 0) {
             if (errno == ECONNREFUSED) {

@@ -6,14 +6,25 @@ from bench import radload
 from bench.measure import Sample, Server, in_turn, paired_ratio
 from bench.report import FILES, TURNPIKE, Gate, gates, markdown
 
-NOTHING = dict.fromkeys(
-    ("sent answered lost retransmitted no_slot late malformed wrong_authenticator"
-    " wrong_message_authenticator without_message_authenticator wrong_code").split(), 0
-)  # fmt: skip
 OUTCOME = radload.Outcome(
-    **NOTHING, codes={}, seconds=1.0, answered_per_s=0.0, sent_per_s=0.0,
-    reply_octets_mean=88.0, generator_cpu_s=0.1, p99_us=200.0,
-)  # fmt: skip
+    sent=1,
+    answered=1,
+    lost=0,
+    retransmitted=0,
+    no_slot=0,
+    late=0,
+    malformed=0,
+    wrong_authenticator=0,
+    wrong_message_authenticator=0,
+    without_message_authenticator=0,
+    wrong_code=0,
+    codes={"2": 1},
+    seconds=1.0,
+    answered_per_s=1.0,
+    sent_per_s=1.0,
+    reply_octets_mean=88.0,
+    generator_cpu_s=0.1,
+)
 
 
 def sample(server: str, repetition: int, per_s: float, scenario: str = "pap w64") -> Sample:

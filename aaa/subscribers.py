@@ -68,6 +68,10 @@ class StoredSubscriber:
     holds: tuple[StandingHold, ...]
     updated_at: datetime
 
+    def hold_of(self, source: str) -> StandingHold | None:
+        """The hold that this source has placed, whether or not it is in force now."""
+        return next((hold for hold in self.holds if hold.source == source), None)
+
 
 async def of_names(tx: Tx, usernames: Collection[str]) -> dict[str, StoredSubscriber]:
     """Those of these names that exist, by name."""

@@ -18,6 +18,7 @@ from core.errors import Invalid
 
 PREFIX: Final = "TURNPIKE_"
 CONFIG_VARIABLE: Final = "TURNPIKE_CONFIG"
+TEST_PREFIX: Final = "TURNPIKE_TEST_"  # speaks to the tests of Turnpike, not to Turnpike
 HIDDEN: Final = frozenset({("database_url",)})  # may hold a password
 
 Table = dict[str, object]
@@ -57,6 +58,7 @@ def from_environment(model: type[BaseModel], environ: Mapping[str, str]) -> Sour
     called: dict[Key, str] = {}
     for name in ["DATABASE_URL", *sorted(environ)]:
         ours = name.startswith(PREFIX) and name != CONFIG_VARIABLE
+        ours = ours and not name.startswith(TEST_PREFIX)
         if ours and name not in known:
             raise Invalid(
                 f"environment: {name} is no setting"

@@ -16,6 +16,7 @@ from core.db import Tx
 from core.errors import Conflict, NotFound
 from core.secret import Secret, Vault
 from nas_adapters.models import Nas
+from nas_adapters.secrets import seal_secret
 
 
 class NasNotFound(NotFound):
@@ -45,24 +46,6 @@ class StoredNas:
     spec: NasSpec
     secret_sealed: bytes
     updated_at: datetime
-
-
-def seal_secret(vault: Vault, tenant_id: int, name: str, secret: Secret) -> bytes:
-    """The shared secret as it is stored: bound to tenant and name."""
-    return vault.seal(secret.octets, _context(tenant_id, name))
-
-
-def open_secret(vault: Vault, tenant_id: int, name: str, sealed: bytes) -> Secret:
-    """The shared secret again.
-
-    Raises:
-        CannotOpen: sealed with another key or for another box.
-    """
-    return Secret(vault.open(sealed, _context(tenant_id, name)))
-
-
-def _context(tenant_id: int, name: str) -> bytes:
-    return b"nas:" + tenant_id.to_bytes(8, "big") + name.encode()
 
 
 async def all_of(tx: Tx, names: Collection[str] | None = None) -> dict[str, StoredNas]:

@@ -27,6 +27,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
     now_s: int
     known: bool
+    entitled: bool = True  # has a plan at all
     holds: tuple[Hold, ...] = ()
     valid_until_s: int = FOREVER
     nas_id: int = 0
@@ -69,6 +70,10 @@ def is_in_force(hold: Hold, now_s: int) -> bool:
 
 def known(facts: Facts) -> Deny | None:
     return None if facts.known else Deny("unknown-user", NOT_PROVEN_MESSAGE)
+
+
+def entitled(facts: Facts) -> Deny | None:
+    return None if facts.entitled else Deny("no-plan", "No active subscription")
 
 
 def not_held(facts: Facts) -> Deny | None:
@@ -123,6 +128,7 @@ class Rule(NamedTuple):
 # In the order a help desk would ask.  The first objection wins.
 RULES: tuple[Rule, ...] = (
     Rule("known", known, lambda f: "subscriber found" if f.known else "no such subscriber"),
+    Rule("entitled", entitled, lambda f: "has a plan" if f.entitled else "has no plan"),
     Rule("not_held", not_held, lambda f: _holds_in_words(f)),
     Rule("not_expired", not_expired, lambda f: f"valid_until={_moment(f.valid_until_s)}"),
     Rule("on_bound_nas", on_bound_nas, lambda f: f"nas={f.nas_id} bound={_some(f.bound_nas_ids)}"),

@@ -6,7 +6,7 @@ the NAS asks again; the next one is served.
 """
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -21,6 +21,14 @@ log = structlog.get_logger()
 DATAGRAMS_PER_TURN_MAX = 128
 
 
+class Turn(Protocol):
+    """What surrounds a batch of datagrams: take and drop a snapshot, flush what gathered."""
+
+    def begin(self) -> None: ...
+
+    def end(self) -> None: ...
+
+
 class RadiusServer:
     """Serves one socket on the running loop until `close`."""
 
@@ -30,13 +38,12 @@ class RadiusServer:
         responder: Responder,
         clock: Clock,
         *,
-        turn_ended: Callable[[], None] | None = None,
+        turn: Turn,
     ) -> None:
-        """`turn_ended` is called after each batch: to let go of a snapshot, to flush a file."""
         self.responder = responder
         self._endpoint = endpoint
         self._clock = clock
-        self._turn_ended = turn_ended
+        self._turn = turn
         self._timer: asyncio.TimerHandle | None = None
         self._unknown_logged_at = float("-inf")
         self._unknown_logged = 0
@@ -63,6 +70,7 @@ class RadiusServer:
         receive, send = self._endpoint.receive, self._endpoint.send
         responder, monotonic = self.responder, self._clock.monotonic
         began = monotonic()
+        self._turn.begin()
         for _ in range(DATAGRAMS_PER_TURN_MAX):
             try:
                 datagram, source = receive()
@@ -83,8 +91,7 @@ class RadiusServer:
             if responder.served is not None:
                 responder.served.counters.took(ended - began)
             began = ended
-        if self._turn_ended is not None:
-            self._turn_ended()
+        self._turn.end()
         if responder.next_due is not None and self._timer is None:
             self._arm()
         if responder.last_unknown is not None:

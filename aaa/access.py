@@ -1,0 +1,290 @@
+"""An Access-Request from its attributes to its reply: gather the facts, ask the rules, say it.
+
+The handler behind the authentication port.  It reads the directory and nothing else, so
+a login waits for no database.  Every line here runs for every login: what can be known
+beforehand is known beforehand.
+"""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from aaa.credentials import open_credential
+from aaa.decisions import DecisionLog, DecisionRecord
+from aaa.directory import Directory
+from aaa.live import Live
+from aaa.methods.choose import prove
+from aaa.methods.context import ProofContext
+from aaa.methods.eap import rejection
+from aaa.methods.outcome import Challenged, Failed, Outcome, Proven
+from aaa.nas_table import NasTable
+from aaa.policy import Deny, Facts, Permit, authorize, trace
+from aaa.records import NasRecord, SubscriberRecord
+from aaa.rendering import Renderer
+from aaa.throttle import Throttle
+from core.clock import Clock
+from core.octets import to_text
+from core.radius.clients import Client
+from core.radius.packet import Packet, attribute
+from core.radius.responder import Reply, Source
+from core.radius.types import (
+    ACCESS_ACCEPT,
+    ACCESS_CHALLENGE,
+    ACCESS_REJECT,
+    CALLING_STATION_ID,
+    EAP_MESSAGE,
+    REPLY_MESSAGE,
+    USER_NAME,
+)
+from core.secret import CannotOpen, Vault
+from nas_adapters.mac import normalise
+
+log = structlog.get_logger()
+
+CLASS_MARK = b"ai:"  # ours; the accounting side finds subscriber and login by it
+_CLASS_HEADER = bytes((25, 37)) + CLASS_MARK
+_SESSION_TIMEOUT_HEADER = bytes((27, 6))
+_uint32 = struct.Struct(">I")
+_UINT32_MAX = 2**32 - 1
+_NONCES_AT_ONCE = 512
+_REFUSED_UNASKED = Failed("none", "guessing")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """The numbers that `Access` works with."""
+
+    reject_delay_s: float
+    reservation_s: float
+    garden_session_timeout_s: int
+
+
+class Access:
+    """Decides logins.  One a worker; `refresh` before each turn, `end_turn` after it."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        live: Live,
+        renderer: Renderer,
+        throttle: Throttle,
+        decisions: DecisionLog,
+        vault: Vault,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        settings: AccessSettings,
+    ) -> None:
+        self.nases = NasTable(vault)
+        self._directory = directory
+        self._live = live
+        self._renderer = renderer
+        self._throttle = throttle
+        self._decisions = decisions
+        self._vault = vault
+        self._clock = clock
+        self._random = random
+        self._settings = settings
+        self._nonces = b""
+
+    def refresh(self) -> bool:
+        """Take a snapshot for the turn; whether `nases` is new."""
+        if not self._directory.begin_turn():
+            return False
+        self._renderer.replace_profiles({p.id: p for p in self._directory.profiles()})
+        self.nases.reload(self._directory)
+        return True
+
+    def end_turn(self) -> None:
+        """Let the snapshot go and write down what was decided."""
+        self._directory.end_turn()
+        self._decisions.flush()
+
+    def handle(self, packet: Packet, client: Client, source: Source, now: float) -> Reply | None:
+        """Decide one authentic Access-Request.  `now` is monotonic; holds and limits of time are
+        in wall-clock terms, so that is asked here."""
+        del source
+        nas = self.nases.record(client.id)
+        if nas is None:  # removed since the packet was matched: as if never known
+            return None
+        now_s = self._clock.unix_s()
+        name = packet.get(USER_NAME) or b""
+        calling = packet.get(CALLING_STATION_ID) or b""
+        record = self._directory.subscriber(nas.tenant_id, name) if name else None
+        station = (nas.id, calling or name)
+        locked = self._throttle.is_locked(station, now)
+        outcome: Outcome
+        if locked:
+            outcome = _REFUSED_UNASKED
+        else:
+            outcome = self._prove(packet, client, nas, name, record, now_s)
+            if isinstance(outcome, Challenged):
+                if outcome.reason:  # EAP-MSCHAPv2 tells the peer already here that it was wrong
+                    self._throttle.failed(station, now)
+                return Reply(ACCESS_CHALLENGE, outcome.attributes)
+            if isinstance(outcome, Proven):
+                self._throttle.succeeded(station)
+            elif outcome.reason == "password" and outcome.method != "eap-mschapv2":
+                self._throttle.failed(station, now)
+        facts = self._facts(record, nas, calling, now_s, outcome, locked)
+        decision = authorize(facts)
+        nonce = self._nonce()
+        if isinstance(decision, Permit):
+            assert record is not None
+            if not facts.session_limit or self._reserve(facts, record, nas, calling, nonce, now_s):
+                self._record("accept", packet, nas, calling, record, facts, "", outcome, now_s)
+                return Reply(
+                    ACCESS_ACCEPT, self._accept(nas, record, decision, nonce, outcome.attributes)
+                )
+            decision = Deny("session-limit", "Too many sessions")  # lost the race for the last slot
+        self._record("reject", packet, nas, calling, record, facts, decision.reason, outcome, now_s)
+        return self._reject(packet, decision, outcome)
+
+    def _prove(
+        self,
+        packet: Packet,
+        client: Client,
+        nas: NasRecord,
+        name: bytes,
+        record: SubscriberRecord | None,
+        now_s: float,
+    ) -> Proven | Failed | Challenged:
+        credential = None
+        if record is not None and record.credential_sealed:
+            try:
+                credential = open_credential(
+                    self._vault, nas.tenant_id, record.id, record.credential_sealed
+                )
+            except CannotOpen as error:
+                log.warning("credential_unreadable", subscriber=record.id, error=str(error))
+        context = ProofContext(
+            client.secret.octets, self._random, now_s, self._vault, b"%d" % nas.id
+        )
+        return prove(packet, name, credential, context)
+
+    def _facts(
+        self,
+        record: SubscriberRecord | None,
+        nas: NasRecord,
+        calling: bytes,
+        now_s: float,
+        outcome: Proven | Failed,
+        locked: bool,
+    ) -> Facts:
+        proof = "proven" if isinstance(outcome, Proven) else "failed"
+        reason = outcome.reason if isinstance(outcome, Failed) else ""
+        if record is None:
+            return Facts(
+                int(now_s), known=False, guesses_exceeded=locked, proof=proof, proof_reason=reason
+            )
+        profile = self._renderer.profile(record.profile_id)
+        limit = profile.session_limit if profile is not None else 0
+        return Facts(
+            int(now_s),
+            True,
+            profile is not None,
+            record.holds,
+            record.valid_until_s,
+            nas.id,
+            record.bound_nas_ids,
+            (normalise(calling) or "") if record.bound_macs else "",
+            record.bound_macs,
+            self._live.others(record.id, _device(nas, calling), now_s) if limit else 0,
+            limit,
+            profile.at_limit if profile is not None else "reject",
+            locked,
+            proof,
+            reason,
+            (profile.session_timeout_s or 0) if profile is not None else 0,
+        )
+
+    def _reserve(
+        self,
+        facts: Facts,
+        record: SubscriberRecord,
+        nas: NasRecord,
+        calling: bytes,
+        nonce: bytes,
+        now_s: float,
+    ) -> bool:
+        return self._live.reserve(
+            record.id,
+            _device(nas, calling),
+            int.from_bytes(nonce, "big"),
+            limit=facts.session_limit,
+            kick=facts.at_limit == "kick_oldest",
+            now=now_s,
+            until=now_s + self._settings.reservation_s,
+        )
+
+    def _accept(
+        self,
+        nas: NasRecord,
+        record: SubscriberRecord,
+        permit: Permit,
+        nonce: bytes,
+        proof_attributes: bytes,
+    ) -> bytes:
+        timeout_s = permit.session_timeout_s
+        walled = bool(permit.walled_by)
+        if walled:
+            garden_s = self._settings.garden_session_timeout_s
+            timeout_s = min(timeout_s, garden_s) if timeout_s else garden_s
+        octets = _CLASS_HEADER + b"%016x" % record.id + nonce.hex().encode() + proof_attributes
+        if timeout_s:
+            octets += _SESSION_TIMEOUT_HEADER + _uint32.pack(min(timeout_s, _UINT32_MAX))
+        return octets + self._renderer.octets(
+            nas.vendor, record.profile_id, record.personal, walled=walled
+        )
+
+    def _reject(self, packet: Packet, denial: Deny, outcome: Proven | Failed) -> Reply:
+        if packet.has(EAP_MESSAGE):
+            # RFC 3579 §2.6.5: no Reply-Message beside EAP-Message.
+            attributes = (
+                outcome.attributes if isinstance(outcome, Failed) else rejection(packet)
+            ) or rejection(packet)
+        else:
+            attributes = attribute(REPLY_MESSAGE, denial.message.encode())
+            if isinstance(outcome, Failed):
+                attributes += outcome.attributes
+        return Reply(ACCESS_REJECT, attributes, denial.reason, self._settings.reject_delay_s)
+
+    def _record(
+        self,
+        result: str,
+        packet: Packet,
+        nas: NasRecord,
+        calling: bytes,
+        record: SubscriberRecord | None,
+        facts: Facts,
+        reason: str,
+        outcome: Proven | Failed,
+        now_s: float,
+    ) -> None:
+        if not self._decisions.wants(result, facts.now_s):
+            return
+        steps = trace(facts)
+        if reason and steps[-1][2] != reason:  # decided after the rules, by the reservation
+            steps[-1] = ("reserve", f"limit={facts.session_limit}", reason)
+        name = to_text(packet.get(USER_NAME) or b"")
+        self._decisions.add(
+            DecisionRecord(
+                now_s, nas.tenant_id, nas.id, nas.name, name, to_text(calling), result, reason,
+                outcome.method, record.id if record is not None else 0, steps,
+            )
+        )  # fmt: skip
+        if result == "reject":
+            log.info("access_reject", nas=nas.name, user=name, reason=reason)
+
+    def _nonce(self) -> bytes:
+        """Eight octets that no other login has; drawn in bulk, since a system call costs more."""
+        if not self._nonces:
+            self._nonces = self._random(8 * _NONCES_AT_ONCE)
+        nonce, self._nonces = self._nonces[:8], self._nonces[8:]
+        return nonce
+
+
+def _device(nas: NasRecord, calling: bytes) -> bytes:
+    """What counts as the same device when slots are counted; empty if the NAS names none."""
+    return b"%d:" % nas.id + calling.lower() if calling else b""

@@ -1,0 +1,204 @@
+"""The directory: this node's own copy of what a login needs, memory-mapped and shared.
+
+Every login worker reads it without a lock; the replicator alone writes it.  It outlives
+both the database's absence and our own restarts, so a login never waits for either.
+Half of the design's two LMDB environments: `aaa.live` is the other, because LMDB has one
+writer at a time and a session must not wait for a bulk change.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import lmdb
+
+from aaa.records import (
+    FORMAT,
+    NasRecord,
+    ProfileRecord,
+    SubscriberRecord,
+    decode_nas,
+    decode_profile,
+    decode_subscriber,
+    encode,
+)
+
+KEYS_PER_COMMIT_MAX = 1_000  # a commit is synced; readers meanwhile see the state before
+NAME_OCTETS_MAX = 253  # one attribute; a longer name cannot be asked for
+
+_id = struct.Struct(">Q")
+_META_FORMAT, _META_TABLES, _META_MARK, _META_CLUSTER = b"format", b"tables", b"mark", b"cluster"
+
+
+def open_environment(path: Path, *, map_size_octets: int, readonly: bool) -> lmdb.Environment:
+    """The memory map at `path`.  One a process: LMDB forbids opening it twice."""
+    if not readonly:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return lmdb.open(
+        str(path),
+        map_size=map_size_octets,
+        max_dbs=8,
+        max_readers=512,
+        readonly=readonly,
+        mode=0o600,
+        readahead=False,
+    )
+
+
+class Directory:
+    """The reading half.  A turn of many look-ups shares one snapshot; `end_turn` lets it go."""
+
+    def __init__(self, environment: lmdb.Environment) -> None:
+        self._environment = environment
+        self._meta = environment.open_db(b"meta", create=False)
+        self._nas = environment.open_db(b"nas", create=False)
+        self._profiles = environment.open_db(b"profile", create=False)
+        self._subscribers = environment.open_db(b"subscriber", create=False)
+        self._txn: lmdb.Transaction | None = None
+        self._txn_id = -1
+        self._tables_version = b""
+
+    def begin_turn(self) -> bool:
+        """Take a snapshot if none is held; whether NASes or profiles changed since the last one."""
+        if self._txn is not None:
+            return False
+        self._txn = self._environment.begin()
+        txn_id = self._txn.id()
+        if txn_id == self._txn_id:
+            return False
+        self._txn_id = txn_id
+        version = self._txn.get(_META_TABLES, b"", db=self._meta)
+        changed = version != self._tables_version
+        self._tables_version = version
+        return changed
+
+    def end_turn(self) -> None:
+        """Let the snapshot go: an old one keeps the file from reusing its pages."""
+        if self._txn is not None:
+            self._txn.abort()
+            self._txn = None
+
+    def subscriber(self, tenant_id: int, name: bytes) -> SubscriberRecord | None:
+        """Whoever has exactly this name, in the snapshot of the turn."""
+        assert self._txn is not None
+        if len(name) > NAME_OCTETS_MAX:
+            return None
+        octets = self._txn.get(_id.pack(tenant_id) + name, db=self._subscribers)
+        return None if octets is None else decode_subscriber(octets)
+
+    def nases(self) -> Iterator[NasRecord]:
+        assert self._txn is not None
+        for _, octets in self._txn.cursor(self._nas):
+            yield decode_nas(octets)
+
+    def profiles(self) -> Iterator[ProfileRecord]:
+        assert self._txn is not None
+        for _, octets in self._txn.cursor(self._profiles):
+            yield decode_profile(octets)
+
+
+class DirectoryWriter:
+    """The writing half, for the replicator.  A commit moves rows and mark together."""
+
+    def __init__(self, environment: lmdb.Environment) -> None:
+        self._environment = environment
+        self._meta = environment.open_db(b"meta")
+        self._nas = environment.open_db(b"nas")
+        self._profiles = environment.open_db(b"profile")
+        self._subscribers = environment.open_db(b"subscriber")
+        self._keys = environment.open_db(b"subscriber-key")  # id -> key, for renames and removals
+        with environment.begin(write=True) as txn:
+            if txn.get(_META_FORMAT, db=self._meta) != FORMAT:
+                self._clear(txn)
+        environment.reader_check()
+
+    def position(self) -> tuple[bytes, int] | None:
+        """(cluster, mark) that the content is complete up to; None: never filled."""
+        with self._environment.begin() as txn:
+            mark = txn.get(_META_MARK, db=self._meta)
+            cluster = txn.get(_META_CLUSTER, db=self._meta)
+        if mark is None or cluster is None:
+            return None
+        return cluster, int(mark)
+
+    def set_position(self, cluster: bytes, mark: int) -> None:
+        with self._environment.begin(write=True) as txn:
+            txn.put(_META_CLUSTER, cluster, db=self._meta)
+            txn.put(_META_MARK, str(mark).encode(), db=self._meta)
+
+    def put_tables(
+        self,
+        nases: dict[int, NasRecord | None],
+        profiles: dict[int, ProfileRecord | None],
+    ) -> None:
+        """Replace NASes and profiles by id; None removes one."""
+        with self._environment.begin(write=True) as txn:
+            for database, records in ((self._nas, nases), (self._profiles, profiles)):
+                for number, record in records.items():
+                    if record is None:
+                        txn.delete(_id.pack(number), db=database)
+                    else:
+                        txn.put(_id.pack(number), encode(record), db=database)
+            self._bump_tables(txn)
+
+    def put_subscribers(
+        self, records: dict[int, tuple[int, bytes, SubscriberRecord] | None]
+    ) -> None:
+        """Replace subscribers by id: (tenant, name, record), or None for one that is gone."""
+        assert len(records) <= KEYS_PER_COMMIT_MAX
+        with self._environment.begin(write=True) as txn:
+            # All old keys go before any new one comes, so that two may swap their names.
+            fresh: list[tuple[int, bytes, bytes]] = []
+            for number, row in records.items():
+                old = txn.get(_id.pack(number), db=self._keys)
+                new = None if row is None else _id.pack(row[0]) + row[1]
+                if old is not None and old != new:
+                    self._delete_subscriber(txn, number, old)
+                if new is not None and row is not None and len(row[1]) <= NAME_OCTETS_MAX:
+                    fresh.append((number, new, encode(row[2])))
+            for number, key, octets in fresh:
+                txn.put(key, octets, db=self._subscribers)
+                txn.put(_id.pack(number), key, db=self._keys)
+
+    def retain_subscribers(self, seen: set[int]) -> None:
+        """Remove every subscriber that a complete reading did not meet."""
+        gone = [number for number in self._subscriber_ids() if number not in seen]
+        for start in range(0, len(gone), KEYS_PER_COMMIT_MAX):
+            self.put_subscribers(dict.fromkeys(gone[start : start + KEYS_PER_COMMIT_MAX], None))
+
+    def table_ids(self) -> tuple[set[int], set[int]]:
+        """The ids of all NASes and of all profiles here."""
+        with self._environment.begin() as txn:
+            return (
+                {_id.unpack(key)[0] for key, _ in txn.cursor(self._nas)},
+                {_id.unpack(key)[0] for key, _ in txn.cursor(self._profiles)},
+            )
+
+    def count(self) -> int:
+        """How many subscribers it holds."""
+        with self._environment.begin() as txn:
+            entries: int = txn.stat(self._subscribers)["entries"]
+            return entries
+
+    def _subscriber_ids(self) -> list[int]:
+        with self._environment.begin() as txn:
+            return [_id.unpack(key)[0] for key, _ in txn.cursor(self._keys)]
+
+    def _delete_subscriber(self, txn: lmdb.Transaction, number: int, key: bytes) -> None:
+        octets = txn.get(key, db=self._subscribers)
+        # Somebody else may have taken the name in an earlier commit.
+        if octets is not None and decode_subscriber(octets).id == number:
+            txn.delete(key, db=self._subscribers)
+        txn.delete(_id.pack(number), db=self._keys)
+
+    def _bump_tables(self, txn: lmdb.Transaction) -> None:
+        version = int(txn.get(_META_TABLES, b"0", db=self._meta)) + 1
+        txn.put(_META_TABLES, str(version).encode(), db=self._meta)
+
+    def _clear(self, txn: lmdb.Transaction) -> None:
+        for database in (self._nas, self._profiles, self._subscribers, self._keys):
+            txn.drop(database, delete=False)
+        for key in (_META_MARK, _META_CLUSTER):
+            txn.delete(key, db=self._meta)
+        txn.put(_META_FORMAT, FORMAT, db=self._meta)
+        self._bump_tables(txn)

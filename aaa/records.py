@@ -1,0 +1,71 @@
+"""What a login needs to know, as the directory keeps it: three records and their octets.
+
+Knows neither the table they come from nor the file they lie in.  A record that an older
+version wrote is not read but rebuilt: `FORMAT` says which is which.
+"""
+
+import msgspec
+
+from aaa.policy import Hold
+
+FORMAT = b"1"  # change it with any change of a record below
+
+
+class NasRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A box that may ask."""
+
+    id: int
+    tenant_id: int
+    name: str
+    network: str  # an address is a network of one
+    identifier: str  # NAS-Identifier, or empty
+    secret_sealed: bytes
+    vendor: str
+    require_message_authenticator: bool
+
+
+class ProfileRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a plan gives, in bits per second and seconds; None leaves it to the NAS."""
+
+    id: int
+    tenant_id: int
+    code: str
+    download_bps: int | None
+    upload_bps: int | None
+    burst_download_bps: int | None
+    burst_upload_bps: int | None
+    burst_threshold_bps: int | None
+    burst_time_s: int | None
+    session_limit: int
+    at_limit: str
+    session_timeout_s: int | None
+    interim_s: int | None
+    address_pool: str | None
+
+
+class Personal(msgspec.Struct, frozen=True, array_like=True):
+    """What one subscriber gets beside the plan."""
+
+    static_ipv4: str | None
+    static_ipv6_prefix: str | None
+    delegated_ipv6: str | None
+    reply: bytes  # extra attributes, encoded
+
+
+class SubscriberRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Who may log in, with what proof, to get what."""
+
+    id: int
+    profile_id: int  # 0: entitled to nothing
+    credential_sealed: bytes  # empty: no password, so no proof will do
+    valid_until_s: int
+    holds: tuple[Hold, ...] = ()
+    bound_nas_ids: tuple[int, ...] = ()
+    bound_macs: tuple[str, ...] = ()
+    personal: Personal | None = None
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_nas = msgspec.msgpack.Decoder(NasRecord).decode
+decode_profile = msgspec.msgpack.Decoder(ProfileRecord).decode
+decode_subscriber = msgspec.msgpack.Decoder(SubscriberRecord).decode

@@ -1,0 +1,224 @@
+"""Keeps this node's directory equal to the database, and ships what was decided.
+
+One per node.  A change is written to the change table in the transaction that makes it
+(by triggers, so SQL counts too); this reads every visible change at or above its mark,
+reads those things again and writes them to the directory.  Doing it twice changes
+nothing, so only the mark must be careful: it waits for the oldest transaction still
+running (``xmin``), while the changes of the others are applied at once.
+
+The database may be away for as long as it likes: the directory stays as it was.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import asyncpg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from aaa import rows
+from aaa.directory import KEYS_PER_COMMIT_MAX, DirectoryWriter
+from aaa.records import NasRecord, ProfileRecord, SubscriberRecord
+from core.changes import CHANNEL, cluster_identity
+from core.clock import Clock
+from core.db import NodeDatabase, raw
+from dictionaries.definitions import Dictionary
+
+log = structlog.get_logger()
+
+POLL_S = 1.0  # NOTIFY wakes us sooner; this is for the one that got lost
+RETRY_S_MAX = 5.0
+STATEMENT_TIMEOUT_S = 30.0
+MARK_WRITTEN_EVERY_S = 60.0
+
+_SNAPSHOT = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+_FLOOR = "SELECT pruned_below::text::bigint FROM change_floor"
+_CHANGES = "SELECT id, kind, entity_id FROM change WHERE xid >= $1::text::xid8 ORDER BY id"
+
+Subscribers = dict[int, tuple[int, bytes, SubscriberRecord] | None]
+
+
+@dataclass(slots=True)
+class Progress:
+    """What health and metrics tell about replication."""
+
+    caught_up_at: float = 0.0  # Unix seconds; 0: not since the start
+    connected: bool = False
+    applied: int = 0
+    rebuilds: int = 0
+    subscribers: int = 0
+
+
+@dataclass(slots=True)
+class _Changed:
+    nas: set[int] = field(default_factory=set)
+    profile: set[int] = field(default_factory=set)
+    subscriber: set[int] = field(default_factory=set)
+
+
+class Replicator:
+    """Runs until cancelled; `caught_up` is called after each complete pass."""
+
+    def __init__(
+        self,
+        database: NodeDatabase,
+        writer: DirectoryWriter,
+        dictionary: Dictionary,
+        clock: Clock,
+        *,
+        errands: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        """`errands` are run on every pass while the database is there: shipping, pruning."""
+        self.progress = Progress()
+        self._database = database
+        self._writer = writer
+        self._dictionary = dictionary
+        self._clock = clock
+        self._errands = errands
+        self._mark: tuple[bytes, int] | None = None  # ahead of the one that is written down
+        self._mark_written_at = float("-inf")
+        self._applied: set[int] = set()  # changes above the mark that are done already
+        self._woken = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep up until cancelled; a database that is away is tried again."""
+        wait_s = 0.2
+        while True:
+            try:
+                await self._follow()
+            except (
+                OSError,
+                TimeoutError,
+                SQLAlchemyError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+            ) as error:
+                if self.progress.connected or wait_s == 0.2:
+                    log.warning("database_away", error=str(error).splitlines()[0][:200])
+                self.progress.connected = False
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, RETRY_S_MAX)
+            else:
+                wait_s = 0.2
+
+    async def _follow(self) -> None:
+        """Listen and catch up until the connection fails."""
+        async with asyncio.timeout(STATEMENT_TIMEOUT_S):
+            listener = await self._database.connect()
+        try:
+            await listener.add_listener(CHANNEL, lambda *_: self._woken.set())
+            while not listener.is_closed():
+                self._woken.clear()
+                await self.catch_up()
+                if not self.progress.connected:
+                    log.info("directory_current", subscribers=self.progress.subscribers)
+                self.progress.connected = True
+                for errand in self._errands:
+                    async with asyncio.timeout(STATEMENT_TIMEOUT_S):
+                        await errand()
+                try:
+                    async with asyncio.timeout(POLL_S):
+                        await self._woken.wait()
+                except TimeoutError:
+                    continue
+            raise ConnectionResetError("the listening connection was lost")
+        finally:
+            listener.terminate()
+
+    async def catch_up(self) -> None:
+        """Bring the directory to the state of now."""
+        async with self._database.transaction() as tx:
+            async with asyncio.timeout(STATEMENT_TIMEOUT_S):
+                # One snapshot for all of it: the changes and the things they name.
+                await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+                identity = await cluster_identity(tx)
+                cluster = repr(identity).encode()
+                connection = await raw(tx)
+                xmin: int = await connection.fetchval(_SNAPSHOT)
+                floor: int = await connection.fetchval(_FLOOR)
+            position = self._mark or self._writer.position()
+            if position is None or position[0] != cluster or position[1] < floor:
+                await self._rebuild(connection)
+                found = await connection.fetch(_CHANGES, str(xmin), timeout=STATEMENT_TIMEOUT_S)
+                self._applied = {row["id"] for row in found}
+                wrote = True
+            else:
+                wrote = await self._apply(connection, position[1])
+        self._mark = (cluster, xmin)
+        now = self._clock.monotonic()
+        # An older mark on disk only means that a restart reads a little more again.
+        if wrote or now - self._mark_written_at > MARK_WRITTEN_EVERY_S:
+            self._writer.set_position(cluster, xmin)
+            self._mark_written_at = now
+        self.progress.caught_up_at = self._clock.unix_s()
+
+    async def _apply(self, connection: asyncpg.Connection, mark: int) -> bool:
+        found = await connection.fetch(_CHANGES, str(mark), timeout=STATEMENT_TIMEOUT_S)
+        changed = _Changed()
+        for row in found:
+            if row["id"] in self._applied:
+                continue
+            if row["kind"] == "nas":
+                changed.nas.add(row["entity_id"])
+            elif row["kind"] == "profile":
+                changed.profile.add(row["entity_id"])
+            elif row["kind"] == "subscriber":
+                changed.subscriber.add(row["entity_id"])
+        if changed.nas or changed.profile:
+            await self._copy_tables(connection)
+        numbers = sorted(changed.subscriber)
+        for start in range(0, len(numbers), KEYS_PER_COMMIT_MAX):
+            chunk = numbers[start : start + KEYS_PER_COMMIT_MAX]
+            fresh: Subscribers = dict.fromkeys(chunk, None)
+            for row in await connection.fetch(
+                rows.SUBSCRIBERS_BY_ID, chunk, timeout=STATEMENT_TIMEOUT_S
+            ):
+                fresh[row["id"]] = self._entry(row)
+            self._writer.put_subscribers(fresh)
+            await asyncio.sleep(0)
+        fresh_ids = {row["id"] for row in found}
+        new = len(fresh_ids - self._applied)
+        if new:
+            self.progress.applied += new
+            self.progress.subscribers = self._writer.count()
+        self._applied = fresh_ids
+        return new > 0
+
+    async def _rebuild(self, connection: asyncpg.Connection) -> None:
+        """Read everything, over what is there: logins go on with the old until the new is in."""
+        log.info("directory_rebuild", subscribers=self._writer.count())
+        self.progress.rebuilds += 1
+        await self._copy_tables(connection)
+        seen: set[int] = set()
+        last = 0
+        while True:
+            page = await connection.fetch(
+                rows.SUBSCRIBERS_AFTER, last, KEYS_PER_COMMIT_MAX, timeout=STATEMENT_TIMEOUT_S
+            )
+            if not page:
+                break
+            self._writer.put_subscribers({row["id"]: self._entry(row) for row in page})
+            seen.update(row["id"] for row in page)
+            last = page[-1]["id"]
+        self._writer.retain_subscribers(seen)
+        self.progress.subscribers = self._writer.count()
+
+    async def _copy_tables(self, connection: asyncpg.Connection) -> None:
+        """NASes and profiles are few: all of them, whichever changed."""
+        nas_ids, profile_ids = self._writer.table_ids()
+        nases: dict[int, NasRecord | None] = dict.fromkeys(nas_ids, None)
+        profiles: dict[int, ProfileRecord | None] = dict.fromkeys(profile_ids, None)
+        for row in await connection.fetch(rows.NASES, timeout=STATEMENT_TIMEOUT_S):
+            nases[row["id"]] = rows.nas_of(row)
+        for row in await connection.fetch(rows.PROFILES, timeout=STATEMENT_TIMEOUT_S):
+            profiles[row["id"]] = rows.profile_of(row)
+        self._writer.put_tables(nases, profiles)
+
+    def _entry(self, row: asyncpg.Record) -> tuple[int, bytes, SubscriberRecord]:
+        return (
+            row["tenant_id"],
+            row["username"].encode(),
+            rows.subscriber_of(row, self._dictionary),
+        )

@@ -1,0 +1,45 @@
+"""What the processes of a RADIUS node report about themselves; `web` shows it."""
+
+import msgspec
+
+
+class ClientStatus(msgspec.Struct):
+    """One NAS at one worker; counters since the worker started."""
+
+    tenant_id: int
+    nas: str
+    requests: int
+    duplicates: int
+    status_servers: int
+    accepts: int
+    challenges: int
+    unsigned_requests: int
+    rejects: dict[str, int]
+    drops: dict[str, int]
+    latency_buckets: list[int]
+    latency_sum_s: float
+
+
+class WorkerStatus(msgspec.Struct):
+    """One login worker."""
+
+    pid: int
+    started_at: float
+    clients: list[ClientStatus]
+    unknown_drops: dict[str, int]
+    socket_drops: int  # datagrams that the kernel dropped because the buffer was full
+    decisions_dropped: int
+    compiled: bool
+
+
+class ReplicatorStatus(msgspec.Struct):
+    """The replicator of this node."""
+
+    pid: int
+    started_at: float
+    connected: bool
+    caught_up_at: float
+    applied: int
+    rebuilds: int
+    subscribers: int
+    decisions_shipped: int

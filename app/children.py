@@ -1,0 +1,44 @@
+"""The entry of every child process: ``python -m app.children ROLE [ARGUMENTS]``.
+
+Imports what the role needs and no more: a login worker must be back in a moment and be
+small, so it never loads what talks to the database.
+"""
+
+import sys
+
+from app import child
+
+
+def main(arguments: list[str]) -> None:
+    """Become what the supervisor asked for."""
+    match arguments:
+        case ["login", number, *descriptors]:
+            from app import login_worker
+
+            child.run(
+                lambda settings, ready, stop: login_worker.run(
+                    settings, int(number), [int(each) for each in descriptors], ready, stop
+                )
+            )
+        case ["replicator"]:
+            from app import replicator_process
+
+            child.run(replicator_process.run)
+        case ["web", descriptor]:
+            from app import web_process
+
+            child.run(
+                lambda settings, ready, stop: web_process.run(
+                    settings, int(descriptor), ready, stop
+                )
+            )
+        case ["migrate"]:
+            from app import migrate_process
+
+            child.run(migrate_process.run)
+        case _:
+            raise SystemExit(f"unknown role {' '.join(arguments)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,239 @@
+"""`turnpike serve`: the supervisor.  It owns the sockets and the private database, starts the
+processes of its role, and minds them until it is told to stop.
+
+It decides nothing about logins and holds no connection: small, so that it does not fail.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvloop
+
+from aaa.directory import DirectoryWriter, open_environment
+from app.database_keeper import DatabaseKeeper
+from app.paths import Paths
+from app.reload import reloadable
+from app.sockets import shown, tcp_socket, udp_sockets
+from app.supervised import Supervised
+from core import log as logging_setup
+from core.clock import Clock
+from core.config import Settings
+from core.errors import Conflict, Invalid, Refused
+from core.keys import open_vault
+
+log = structlog.get_logger()
+
+STOP_WITHIN_S = 10.0
+# How long a directory that is filled already waits for the database before "ready".
+DATABASE_GRACE_S = 4.0
+
+
+def run(
+    settings: Settings,
+    role: str,
+    reload: Callable[[], Settings],
+    *,
+    announce: Callable[[str, str], None] | None = None,
+) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status.
+
+    `reload` reads the configuration again, for SIGHUP.  `announce` is called with the
+    addresses of the authentication port and the web once all of it answers.
+
+    Raises:
+        Refused: it cannot start, and why.
+    """
+    logging_setup.configure(settings.log.level, settings.log.format)
+    if role in ("ingest", "jobs"):
+        raise Refused(f"role {role} has nothing to do in this version: use all, login or web")
+    paths = Paths(settings.data_dir)
+    with _possession(paths):
+        open_vault(settings.key_path)  # makes the key, or says now that it cannot be read
+        return uvloop.run(_Daemon(settings, paths, role, reload, announce).run())
+
+
+class _Stopped(Exception):
+    """Told to stop; ends the task group."""
+
+
+class _Daemon:
+    def __init__(
+        self,
+        settings: Settings,
+        paths: Paths,
+        role: str,
+        reload: Callable[[], Settings],
+        announce: Callable[[str, str], None] | None,
+    ) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._logs_in = role in ("all", "login")
+        self._serves_web = role in ("all", "web")
+        self._reload = reload
+        self._announce = announce
+        self._clock = Clock()
+        self._auth: list[socket.socket] = []
+        self._acct: list[socket.socket] = []
+        self._web: socket.socket | None = None
+        self._children: list[Supervised] = []
+        self._stop = asyncio.Event()
+        self._hangup = asyncio.Event()
+
+    async def run(self) -> int:
+        self._open_sockets()
+        filled = self._prepare_directory()
+        database = DatabaseKeeper(self._settings, self._paths)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._until_stopped())
+                tasks.create_task(self._renew_on_hangup())
+                for child in self._servers():
+                    self._keep(child, tasks)
+                await self._bring_up(database, filled, tasks)
+        except* _Stopped:
+            pass
+        except* Refused as refusals:
+            raise _first(refusals) from None
+        finally:
+            await asyncio.gather(*(child.stop(STOP_WITHIN_S) for child in self._children))
+            await asyncio.to_thread(database.close)
+        log.info("stopped")
+        return 0
+
+    def _open_sockets(self) -> None:
+        radius, web = self._settings.radius, self._settings.web
+        if self._logs_in:
+            workers = radius.workers or len(os.sched_getaffinity(0))
+            self._auth, self._acct = (
+                udp_sockets(
+                    radius.host,
+                    port,
+                    workers,
+                    receive_buffer_octets=radius.receive_buffer_bytes,
+                    setting=setting,
+                )
+                for port, setting in (
+                    (radius.auth_port, "radius.auth_port"),
+                    (radius.acct_port, "radius.acct_port"),
+                )
+            )
+        if self._serves_web:
+            self._web = tcp_socket(web.host, web.port, setting="web.port")
+
+    def _prepare_directory(self) -> bool:
+        """Make what the workers open; whether the directory was filled by an earlier run."""
+        self._paths.status.mkdir(mode=0o700, exist_ok=True)
+        for old in self._paths.status.glob("*.json"):
+            old.unlink()
+        environment = open_environment(
+            self._paths.directory,
+            map_size_octets=self._settings.directory.map_size_bytes,
+            readonly=False,
+        )
+        filled = DirectoryWriter(environment).position() is not None
+        environment.close()
+        return filled
+
+    def _servers(self) -> Iterator[Supervised]:
+        for number, (auth, acct) in enumerate(zip(self._auth, self._acct, strict=True)):
+            descriptors = (auth.fileno(), acct.fileno())
+            arguments = ("login", str(number), *(str(each) for each in descriptors))
+            yield Supervised(f"login-{number}", arguments, self._settings, self._clock, descriptors)
+        if self._web is not None:
+            descriptor = self._web.fileno()
+            yield Supervised(
+                "web", ("web", str(descriptor)), self._settings, self._clock, (descriptor,)
+            )
+
+    def _keep(self, child: Supervised, tasks: asyncio.TaskGroup) -> None:
+        self._children.append(child)
+        tasks.create_task(child.keep())
+
+    async def _bring_up(
+        self, database: DatabaseKeeper, filled: bool, tasks: asyncio.TaskGroup
+    ) -> None:
+        """Start what needs the database once there is one, and say when all of it answers."""
+        current = asyncio.Event()  # set when the directory is, as far as we can know
+        tasks.create_task(self._say_ready(list(self._children), current))
+        if filled:
+            asyncio.get_running_loop().call_later(DATABASE_GRACE_S, current.set)
+        settings = await database.open(patient=filled)
+        tasks.create_task(database.keep())
+        if self._logs_in:
+            replicator = Supervised("replicator", ("replicator",), settings, self._clock)
+            self._keep(replicator, tasks)
+            await replicator.ready.wait()
+        current.set()
+
+    async def _say_ready(self, servers: list[Supervised], current: asyncio.Event) -> None:
+        for server in servers:
+            await server.ready.wait()
+        await current.wait()
+        places = {}
+        if self._auth:
+            places["auth"] = shown(self._auth[0])
+            places["acct"] = shown(self._acct[0])
+        if self._web is not None:
+            places["web"] = shown(self._web)
+        if self._announce is not None:
+            self._announce(places.get("auth", ""), places.get("web", ""))
+        line = "ready " + " ".join(f"{name}={place}" for name, place in places.items())
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    async def _until_stopped(self) -> None:
+        await self._stop.wait()
+        raise _Stopped
+
+    async def _renew_on_hangup(self) -> None:
+        while True:
+            await self._hangup.wait()
+            self._hangup.clear()
+            try:
+                fresh = self._reload()
+            except Invalid as refused:
+                log.error("reload_refused", reason=str(refused))  # noqa: TRY400 - no bug of ours
+                continue
+            self._settings, ignored = reloadable(self._settings, fresh)
+            if ignored:
+                log.warning("reload_needs_restart", settings=",".join(ignored))
+            logging_setup.configure(self._settings.log.level, self._settings.log.format)
+            for child in self._children:
+                await child.renew(self._settings)
+            log.info("reloaded")
+
+
+@contextmanager
+def _possession(paths: Paths) -> Iterator[None]:
+    """Hold the data directory, so that two daemons never write to one."""
+    try:
+        paths.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Invalid(f"{paths.data_dir}: {error.strerror}", field="data_dir") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(
+                f"another turnpike serves from {paths.data_dir}: stop it, or set data_dir"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _first(group: BaseExceptionGroup[Refused]) -> Refused:
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

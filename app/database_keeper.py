@@ -1,0 +1,83 @@
+"""The database of an instance, for as long as the daemon runs.
+
+Named by a URL it is somebody else's, and only its schema is our business; otherwise it is
+the private cluster, which is started, watched, and started again when it was killed.
+"""
+
+import asyncio
+
+import structlog
+
+from app.paths import Paths
+from app.supervised import REFUSED, run_once
+from core.config import Settings
+from core.errors import Refused
+from core.postgres import Cluster
+
+log = structlog.get_logger()
+
+WATCH_EVERY_S = 1.0
+RETRY_S_MAX = 5.0
+
+
+class DatabaseKeeper:
+    """Knows the URL once `open` returned."""
+
+    def __init__(self, settings: Settings, paths: Paths) -> None:
+        self._settings = settings
+        self._cluster = (
+            None
+            if settings.database_url
+            else Cluster(paths.postgres, bin_dir=settings.database.bin_dir)
+        )
+
+    async def open(self, *, patient: bool) -> Settings:
+        """Settings with the URL of a database whose schema is ours; waits until there is one.
+
+        `patient` goes on trying where a first start would refuse: logins are served from
+        the directory meanwhile.
+
+        Raises:
+            Refused: there is no PostgreSQL to run, or the schema is newer than we are.
+        """
+        wait_s = 0.2
+        while True:
+            try:
+                settings = await self._started()
+                status = await run_once(("migrate",), settings)
+            except (Refused, OSError) as error:
+                if isinstance(error, Refused) and not patient:
+                    raise
+                log.error("database_not_started", reason=str(error))  # noqa: TRY400 - no bug
+            else:
+                if status == 0:
+                    return settings
+                if status == REFUSED:
+                    raise Refused(
+                        "the schema of the database does not fit this version (see above)"
+                    )
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, RETRY_S_MAX)
+
+    async def keep(self) -> None:
+        """Start the private cluster again whenever it is gone, until cancelled."""
+        while self._cluster is not None:
+            await asyncio.sleep(WATCH_EVERY_S)
+            if await asyncio.to_thread(self._cluster.is_running):
+                continue
+            log.warning("database_gone")
+            try:
+                await asyncio.to_thread(self._cluster.start)
+            except (Refused, OSError) as error:
+                log.error("database_not_started", reason=str(error))  # noqa: TRY400 - no bug
+
+    def close(self) -> None:
+        """Stop the private cluster, unless a command still uses it."""
+        if self._cluster is not None:
+            self._cluster.stop()
+
+    async def _started(self) -> Settings:
+        if self._cluster is None:
+            return self._settings
+        url = await asyncio.to_thread(self._cluster.start)
+        return self._settings.model_copy(update={"database_url": url})

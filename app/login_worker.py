@@ -1,0 +1,216 @@
+"""A login worker: the authentication and the accounting port, one process, one loop.
+
+It has its sockets from the supervisor, reads the directory, and knows neither the
+database nor its siblings.
+"""
+
+import asyncio
+import gc
+import os
+import secrets
+import socket
+import struct
+from dataclasses import dataclass
+
+from aaa.access import Access, AccessSettings
+from aaa.decisions import DecisionLog
+from aaa.directory import Directory, open_environment
+from aaa.live import Live
+from aaa.records import NasRecord
+from aaa.rendering import Renderer
+from aaa.status import ClientStatus, WorkerStatus
+from aaa.throttle import Throttle
+from app.child import Ready, Stop
+from app.paths import Paths
+from core import status
+from core.clock import Clock
+from core.config import Settings
+from core.keys import open_vault
+from core.radius import packet
+from core.radius.clients import Client
+from core.radius.dedup import DuplicateCache
+from core.radius.packet import Packet
+from core.radius.responder import Port, Reply, Responder, Source
+from core.radius.server import RadiusServer
+from core.udp import Endpoint
+from dictionaries import loader
+from nas_adapters.profile import ServiceProfile
+
+STATUS_EVERY_S = 1.0
+_SO_MEMINFO = 55  # linux/asm-generic/socket.h; its ninth number counts drops
+
+
+class NoAccounting:
+    """Behind the accounting port until there is a spool: no receipt without a record."""
+
+    def handle(self, packet: Packet, client: Client, source: Source, now: float) -> Reply | None:
+        """Silence: the NAS keeps the record and tries again (RFC 2866 §4.1)."""
+        del packet, source, now
+        client.counters.drop("no-accounting")
+        return None
+
+
+class _Turn:
+    """Begins and ends a turn of either socket: one snapshot, one flush."""
+
+    def __init__(self, access: Access, responders: tuple[Responder, ...]) -> None:
+        self._access = access
+        self._responders = responders
+
+    def begin(self) -> None:
+        if self._access.refresh():
+            for responder in self._responders:
+                responder.clients = self._access.nases.clients
+
+    def end(self) -> None:
+        self._access.end_turn()
+
+
+@dataclass(slots=True)
+class _Parts:
+    access: Access
+    decisions: DecisionLog
+    auth: Responder
+    acct: Responder
+    turn: _Turn
+
+
+async def run(
+    settings: Settings, number: int, descriptors: list[int], ready: Ready, stop: Stop
+) -> None:
+    """Serve until `stop`; `descriptors` are the authentication and the accounting socket."""
+    clock = Clock()
+    paths = Paths(settings.data_dir)
+    parts = _assemble(settings, paths, number, clock)
+    auth_socket, acct_socket = (socket.socket(fileno=descriptor) for descriptor in descriptors)
+    servers = [
+        RadiusServer(Endpoint(auth_socket), parts.auth, clock, turn=parts.turn),
+        RadiusServer(Endpoint(acct_socket), parts.acct, clock, turn=parts.turn),
+    ]
+    parts.turn.begin()
+    parts.turn.end()
+    # What exists now stays: collecting it again and again would only cost latency.
+    gc.collect()
+    gc.freeze()
+    started_at = clock.unix_s()
+    ready()
+    while not stop.is_set():
+        report(settings, paths, number, parts, (auth_socket, acct_socket), started_at)
+        try:
+            async with asyncio.timeout(STATUS_EVERY_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+    # Draining: no new requests, but whoever was promised a late reject gets it.
+    for server in servers:
+        server.stop_receiving()
+    for server in servers:
+        await server.drained()
+        server.close()
+    parts.decisions.flush()
+    parts.decisions.close()
+    report(settings, paths, number, parts, (auth_socket, acct_socket), started_at)
+
+
+def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _Parts:
+    policy, radius = settings.policy, settings.radius
+    garden = policy.walled_garden
+    decisions = DecisionLog(
+        paths.decisions / str(number),
+        rate_max=settings.decisions.rate_max,
+        file_octets_max=settings.decisions.file_bytes_max,
+    )
+    access = Access(
+        Directory(
+            open_environment(
+                paths.directory,
+                map_size_octets=settings.directory.map_size_bytes,
+                readonly=True,
+            )
+        ),
+        Live(paths.live),
+        Renderer(
+            loader.load(),
+            ServiceProfile(
+                download_bps=garden.download,
+                upload_bps=garden.upload,
+                address_pool=garden.address_pool,
+                filter_id=garden.filter_id,
+                redirect_url=garden.redirect_url,
+            ),
+        ),
+        Throttle(
+            guesses_max=policy.guesses_max,
+            window_s=policy.guess_window_s,
+            lock_s=policy.guess_lock_s,
+        ),
+        decisions,
+        open_vault(settings.key_path),
+        clock,
+        secrets.token_bytes,
+        AccessSettings(radius.reject_delay_s, policy.reservation_s, garden.session_timeout_s),
+    )
+    responders = [
+        Responder(
+            port,
+            handler,
+            DuplicateCache(
+                lifetime_s=radius.duplicate_lifetime_s, entries_max=radius.duplicate_entries_max
+            ),
+        )
+        for port, handler in ((Port.AUTH, access), (Port.ACCT, NoAccounting()))
+    ]
+    auth, acct = responders
+    return _Parts(access, decisions, auth, acct, _Turn(access, (auth, acct)))
+
+
+def report(
+    settings: Settings,
+    paths: Paths,
+    number: int,
+    parts: _Parts,
+    sockets: tuple[socket.socket, ...],
+    started_at: float,
+) -> None:
+    """Say what happened so far."""
+    del settings
+    status.write(
+        paths.status,
+        f"worker-{number}",
+        WorkerStatus(
+            pid=os.getpid(),
+            started_at=started_at,
+            clients=[_client(nas, client) for nas, client in parts.access.nases.entries()],
+            unknown_drops={
+                reason: parts.auth.unknown.drops.get(reason, 0)
+                + parts.acct.unknown.drops.get(reason, 0)
+                for reason in {*parts.auth.unknown.drops, *parts.acct.unknown.drops}
+            },
+            socket_drops=sum(_drops(sock) for sock in sockets),
+            decisions_dropped=parts.decisions.dropped,
+            compiled=(packet.__file__ or "").endswith(".so"),
+        ),
+    )
+
+
+def _client(nas: NasRecord, client: Client) -> ClientStatus:
+    counters = client.counters
+    return ClientStatus(
+        tenant_id=nas.tenant_id,
+        nas=nas.name,
+        requests=counters.requests,
+        duplicates=counters.duplicates,
+        status_servers=counters.status_servers,
+        accepts=counters.accepts,
+        challenges=counters.challenges,
+        unsigned_requests=counters.unsigned_requests,
+        rejects=counters.rejects,
+        drops=counters.drops,
+        latency_buckets=counters.latency_buckets,
+        latency_sum_s=counters.latency_sum_s,
+    )
+
+
+def _drops(sock: socket.socket) -> int:
+    numbers = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36)
+    return int(struct.unpack("=9I", numbers)[8]) if len(numbers) == 36 else 0

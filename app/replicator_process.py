@@ -1,0 +1,98 @@
+"""The replicator's process: the directory kept current, decisions shipped, changes pruned."""
+
+import asyncio
+import os
+from datetime import timedelta
+
+from aaa.directory import DirectoryWriter, open_environment
+from aaa.replicator import Replicator
+from aaa.shipping import DecisionShipper
+from aaa.status import ReplicatorStatus
+from app.child import Ready, Stop
+from app.paths import Paths
+from core import status
+from core.changes import prune
+from core.clock import Clock
+from core.config import Settings
+from core.db import NodeDatabase
+from dictionaries import loader
+
+STATUS_EVERY_S = 1.0
+PRUNE_EVERY_S = 3600.0
+CHANGES_KEPT = timedelta(days=7)  # a node that was away for longer reads everything again
+
+
+async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
+    """Replicate until `stop`; ready once the directory holds what the database holds."""
+    assert settings.database_url is not None, "the supervisor resolves it"
+    clock = Clock()
+    paths = Paths(settings.data_dir)
+    database = NodeDatabase(settings.database_url)
+    shipper = DecisionShipper(
+        paths.decisions, database, clock, keep_days=settings.decisions.keep_days
+    )
+    pruner = _Pruner(database, clock)
+    replicator = Replicator(
+        database,
+        DirectoryWriter(
+            open_environment(
+                paths.directory,
+                map_size_octets=settings.directory.map_size_bytes,
+                readonly=False,
+            )
+        ),
+        loader.load(),
+        clock,
+        errands=(shipper.ship, pruner.prune),
+    )
+    started_at = clock.unix_s()
+    following = asyncio.create_task(replicator.run())
+    told = False
+    try:
+        while not stop.is_set() and not following.done():
+            progress = replicator.progress
+            status.write(
+                paths.status,
+                "replicator",
+                ReplicatorStatus(
+                    pid=os.getpid(),
+                    started_at=started_at,
+                    connected=progress.connected,
+                    caught_up_at=progress.caught_up_at,
+                    applied=progress.applied,
+                    rebuilds=progress.rebuilds,
+                    subscribers=progress.subscribers,
+                    decisions_shipped=shipper.shipped,
+                ),
+            )
+            if progress.caught_up_at and not told:
+                told = True
+                ready()
+            try:
+                async with asyncio.timeout(STATUS_EVERY_S if told else 0.05):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+        await database.dispose()
+    if not following.cancelled():
+        following.result()  # it ends by itself only with a bug; the supervisor starts us again
+
+
+class _Pruner:
+    """Forgets changes that every node has long read."""
+
+    def __init__(self, database: NodeDatabase, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._next_at = 0.0
+
+    async def prune(self) -> None:
+        now = self._clock.monotonic()
+        if now < self._next_at:
+            return
+        async with self._database.transaction() as tx:
+            await prune(tx, self._clock.now() - CHANGES_KEPT)
+        self._next_at = now + PRUNE_EVERY_S

@@ -1,0 +1,137 @@
+"""One child process kept alive: started, watched, started again, replaced without a gap.
+
+Knows nothing of what the child does.  The child gets its settings on standard input, says
+"ready" on standard output, and ends when its input does (`app.child`).
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+
+import structlog
+
+from core.clock import Clock
+from core.config import Settings
+
+log = structlog.get_logger()
+
+READY_WITHIN_S = 30.0
+STEADY_AFTER_S = 5.0  # one that lived so long is started again at once
+RETRY_S_MAX = 5.0
+REFUSED = 78  # EX_CONFIG of sysexits.h: trying again will not help
+
+
+class Supervised:
+    """`arguments` go to ``python -m app.children``; `descriptors` stay open across restarts."""
+
+    def __init__(
+        self,
+        name: str,
+        arguments: tuple[str, ...],
+        settings: Settings,
+        clock: Clock,
+        descriptors: tuple[int, ...] = (),
+    ) -> None:
+        self.name = name
+        self.ready = asyncio.Event()
+        self.restarts = 0
+        self._arguments = arguments
+        self._settings = settings
+        self._clock = clock
+        self._descriptors = descriptors
+        self._process: Process | None = None
+
+    async def keep(self) -> None:
+        """Run it, and again whenever it ends, until cancelled."""
+        wait_s = 0.0
+        while True:
+            started_at = self._clock.monotonic()
+            if self._process is None:
+                self._process = await self._spawn()
+            process = self._process
+            announced = asyncio.create_task(self._announced(process))
+            status = await process.wait()
+            announced.cancel()
+            if self._process is not process:
+                continue  # replaced on purpose: watch the successor
+            self._process = None
+            self.restarts += 1
+            log.warning("child_ended", child=self.name, status=status)
+            lived_s = self._clock.monotonic() - started_at
+            wait_s = 0.0 if lived_s > STEADY_AFTER_S else min(wait_s * 2 + 0.1, RETRY_S_MAX)
+            await asyncio.sleep(wait_s)
+
+    async def renew(self, settings: Settings) -> None:
+        """Replace it by one with other settings; both serve for a moment, so no request is lost."""
+        self._settings = settings
+        old = self._process
+        if old is None:
+            return  # between two lives: the next one has them
+        fresh = await self._spawn()
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                announced = await self._announced(fresh)
+        except TimeoutError:
+            announced = False
+        if not announced:
+            log.error("child_not_renewed", child=self.name)
+            fresh.kill()
+            await fresh.wait()
+            return
+        self._process = fresh
+        _signal(old, signal.SIGTERM)
+
+    async def stop(self, within_s: float) -> None:
+        """Let it finish what it began, then make sure that it is gone.  `keep` must have ended."""
+        process = self._process
+        if process is None:
+            return
+        _signal(process, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(within_s):
+                await process.wait()
+        except TimeoutError:
+            log.error("child_killed", child=self.name)  # noqa: TRY400 - no bug of ours
+            _signal(process, signal.SIGKILL)
+            await process.wait()
+
+    async def _spawn(self) -> Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "app.children",
+            *self._arguments,
+            stdin=PIPE,
+            stdout=PIPE,
+            pass_fds=self._descriptors,
+        )
+        assert process.stdin is not None
+        with contextlib.suppress(ConnectionError):  # it died already: `keep` will see
+            process.stdin.write(self._settings.model_dump_json().encode() + b"\n")
+            await process.stdin.drain()
+        return process
+
+    async def _announced(self, process: Process) -> bool:
+        assert process.stdout is not None
+        # No time limit here: a first fill of the directory takes what it takes.
+        if await process.stdout.readline() == b"ready\n":
+            self.ready.set()
+            return True
+        return False
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(number)
+
+
+async def run_once(arguments: tuple[str, ...], settings: Settings) -> int:
+    """Run a child that ends by itself; its exit status."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app.children", *arguments, stdin=PIPE
+    )
+    await process.communicate(settings.model_dump_json().encode() + b"\n")
+    assert process.returncode is not None
+    return process.returncode

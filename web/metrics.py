@@ -1,0 +1,148 @@
+"""GET /metrics in Prometheus' text format: what the processes of this node last reported.
+
+Each worker is a series of its own, so that a worker's restart looks like what it is, a
+counter that begins again.  A NAS's name is the only label that people choose.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from aaa.status import ClientStatus, ReplicatorStatus, WorkerStatus
+from core import status
+from core.clock import Clock
+from core.radius.counters import LATENCY_BOUNDS_S
+
+_NAS = ("worker", "tenant", "nas")
+_COUNTS = (
+    ("requests", "Access-Requests from known clients"),
+    ("duplicates", "retransmissions, answered again or ignored"),
+    ("status_servers", "Status-Server requests answered"),
+    ("accepts", "Access-Accepts decided"),
+    ("challenges", "Access-Challenges sent"),
+    ("unsigned_requests", "Access-Requests let in without Message-Authenticator"),
+)
+
+
+class NodeCollector(Collector):
+    """Reads the status files at every scrape."""
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        self._directory = directory
+        self._clock = clock
+
+    def collect(self) -> Iterable[Metric]:
+        workers = status.read(self._directory, "worker-*", WorkerStatus)
+        said = {name.removeprefix("worker-"): worker for name, (worker, _) in workers.items()}
+        yield from _by_nas(said)
+        yield from _by_worker(said)
+        replicator = status.read(self._directory, "replicator", ReplicatorStatus)
+        for report, _ in replicator.values():
+            yield from _of_replicator(report, self._clock.unix_s())
+
+
+def _by_nas(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:
+    for field, text in _COUNTS:
+        family = CounterMetricFamily(f"turnpike_radius_{field}", text, labels=_NAS)
+        for labels, client in _clients(workers):
+            family.add_metric(labels, getattr(client, field))
+        yield family
+    for field, text in (
+        ("rejects", "Access-Rejects by reason"),
+        ("drops", "requests not answered"),
+    ):
+        family = CounterMetricFamily(f"turnpike_radius_{field}", text, labels=(*_NAS, "reason"))
+        for labels, client in _clients(workers):
+            for reason, count in getattr(client, field).items():
+                family.add_metric((*labels, reason), count)
+        yield family
+    histogram = HistogramMetricFamily(
+        "turnpike_radius_request_seconds", "From the socket to the socket", labels=_NAS
+    )
+    for labels, client in _clients(workers):
+        histogram.add_metric(labels, _cumulative(client.latency_buckets), client.latency_sum_s)
+    yield histogram
+
+
+def _by_worker(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:
+    unknown = CounterMetricFamily(
+        "turnpike_radius_unattributed_drops",
+        "datagrams that belong to no known client, by reason",
+        labels=("worker", "reason"),
+    )
+    full = CounterMetricFamily(
+        "turnpike_radius_socket_drops", "datagrams lost to a full buffer", labels=("worker",)
+    )
+    unrecorded = CounterMetricFamily(
+        "turnpike_decisions_unrecorded", "decisions that were not sampled", labels=("worker",)
+    )
+    started = GaugeMetricFamily(
+        "turnpike_worker_start_time_seconds", "when the worker started", labels=("worker",)
+    )
+    for name, worker in workers.items():
+        for reason, count in worker.unknown_drops.items():
+            unknown.add_metric((name, reason), count)
+        full.add_metric((name,), worker.socket_drops)
+        unrecorded.add_metric((name,), worker.decisions_dropped)
+        started.add_metric((name,), worker.started_at)
+    yield from (unknown, full, unrecorded, started)
+
+
+def _of_replicator(said: ReplicatorStatus, now_s: float) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "turnpike_directory_connected", "1 while the database answers", float(said.connected)
+    )
+    if said.caught_up_at:
+        yield GaugeMetricFamily(
+            "turnpike_directory_age_seconds",
+            "since the directory was last known to be current",
+            max(0.0, now_s - said.caught_up_at),
+        )
+    yield GaugeMetricFamily("turnpike_directory_subscribers", "in the directory", said.subscribers)
+    for field, text in (
+        ("applied", "changes applied to the directory"),
+        ("rebuilds", "times that the directory was filled anew"),
+    ):
+        yield CounterMetricFamily(f"turnpike_directory_{field}", text, getattr(said, field))
+    yield CounterMetricFamily(
+        "turnpike_decisions_shipped", "decisions stored in the database", said.decisions_shipped
+    )
+
+
+def _clients(workers: dict[str, WorkerStatus]) -> Iterator[tuple[tuple[str, ...], ClientStatus]]:
+    for name, worker in workers.items():
+        for client in worker.clients:
+            yield (name, str(client.tenant_id), client.nas), client
+
+
+def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
+    bounds = [*(repr(bound) for bound in LATENCY_BOUNDS_S), "+Inf"]
+    total, found = 0, []
+    for bound, count in zip(bounds, buckets, strict=True):
+        total += count
+        found.append((bound, float(total)))
+    return found
+
+
+class MetricsPage:
+    """GET /metrics."""
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(NodeCollector(directory, clock))
+
+    async def get(self, request: web.Request) -> web.Response:
+        del request
+        return web.Response(
+            body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )

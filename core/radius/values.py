@@ -215,11 +215,15 @@ def _decode_ipv6prefix(octets: bytes) -> str | None:
 def _ipv6_text(octets: bytes) -> str:
     """As `str(IPv6Address(octets))`, in a third of the time: a packet may hold a thousand."""
     text = "{:x}:{:x}:{:x}:{:x}:{:x}:{:x}:{:x}:{:x}".format(*_GROUPS(octets))
-    zeros = max(_ZEROS.findall(text), key=len, default="")
+    zeros = max(_ZEROS.findall(text), key=_groups_in, default="")
     if not zeros:
         return text
     before, _, after = text.partition(zeros)
     return f"{before}::{after[1:]}"
+
+
+def _groups_in(zeros: str) -> int:
+    return zeros.count("0")
 
 
 def _decode_ifid(octets: bytes) -> str | None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 
 import structlog
 
@@ -130,7 +130,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
 async def run_once(arguments: tuple[str, ...], settings: Settings) -> int:
     """Run a child that ends by itself; its exit status."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app.children", *arguments, stdin=PIPE
+        sys.executable, "-m", "app.children", *arguments, stdin=PIPE, stdout=DEVNULL
     )
     await process.communicate(settings.model_dump_json().encode() + b"\n")
     assert process.returncode is not None

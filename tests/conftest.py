@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,21 @@ SHARED = "turnpike_shared"
 
 @pytest.fixture(scope="session")
 def cluster_url() -> Iterator[str]:
-    """A cluster of this run alone.  TURNPIKE_TEST_BIN_DIR chooses its PostgreSQL."""
+    """A cluster of this run alone."""
+    with own_cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def virgin_cluster_url() -> Iterator[str]:
+    """A cluster of this test's own, where no migration has been: not even the roles exist."""
+    with own_cluster() as url:
+        yield url
+
+
+@contextmanager
+def own_cluster() -> Iterator[str]:
+    """TURNPIKE_TEST_BIN_DIR chooses the PostgreSQL."""
     # Not under pytest's own directory: that is closed to the user PostgreSQL runs as.
     directory = Path(tempfile.mkdtemp(prefix="turnpike-test-"))
     chosen = os.environ.get("TURNPIKE_TEST_BIN_DIR")

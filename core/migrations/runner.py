@@ -60,6 +60,8 @@ async def status(url: str) -> Status:
 async def upgrade(url: str) -> Status:
     """Run what is pending and return the status from before; nothing pending does nothing.
 
+    Alembic keeps what it is doing in globals: one database at a time in a process.
+
     Raises:
         SchemaTooNew: this program is older than the schema.
         CannotUpgrade: the user of `url` may not do what is needed.

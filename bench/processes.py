@@ -165,10 +165,11 @@ def memory(roots: list[int]) -> list[Memory]:
             continue
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended meanwhile
         kilobytes = sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
-        found.append(Memory(pid, stat[1], kilobytes * 1024))
+        found.append(Memory(pid, command, kilobytes * 1024))
     return found
 
 

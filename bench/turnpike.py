@@ -88,8 +88,8 @@ class Turnpike:
         return (self.program.pid, postmaster)
 
     def worker_private_octets(self) -> int:
-        """Private memory of the largest of its processes; the directory's map is shared."""
-        return max(one.private_octets for one in self.memory())
+        """Private memory of the largest login worker; the directory's map is shared."""
+        return max(one.private_octets for one in self.memory() if " login " in one.command)
 
     def memory(self) -> list[processes.Memory]:
         return processes.memory(list(self.roots))
@@ -121,16 +121,13 @@ class Turnpike:
     def forget_directory(self) -> None:
         """Make the next start build the memory map from PostgreSQL."""
         assert self.program is None
-        maps = [found.parent for found in self.directory.rglob("data.mdb")]
-        if not maps:
-            raise Failed("there is no directory to forget: no data.mdb in the data directory")
-        for directory in maps:
-            shutil.rmtree(directory)
+        shutil.rmtree(self.directory / "directory")
 
     def _postmaster(self) -> list[str]:
-        for file in self.directory.rglob("postmaster.pid"):
-            return file.read_text().splitlines()
-        raise Failed("Turnpike's PostgreSQL is not running in its data directory")
+        file = self.directory / "postgres/data/postmaster.pid"
+        if not file.exists():
+            raise Failed("Turnpike's PostgreSQL is not running in its data directory")
+        return file.read_text().splitlines()
 
 
 @contextmanager

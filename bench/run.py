@@ -19,9 +19,8 @@ from pathlib import Path
 from bench import freeradius, packets, radload, report, scenarios
 from bench.measure import Sample
 from bench.population import MIKROTIK_RATE_LIMIT, SECRET
-from bench.processes import Failed
 from bench.scenarios import QUICK, Flood, Peer, Setting, Size
-from bench.turnpike import PROGRAM, Turnpike, installation
+from bench.turnpike import Turnpike, installation
 
 HERE = Path(__file__).parent
 OUT = HERE / "out"
@@ -88,8 +87,6 @@ def _start(
     peers = []
     turnpike = None
     if not arguments.without_turnpike:
-        if not PROGRAM.exists():
-            raise Failed("turnpike is not installed here: run `make`, or --without-turnpike")
         turnpike, _ = stack.enter_context(
             installation(setting.subscribers, workers=arguments.workers)
         )

@@ -3,9 +3,9 @@
 Knows neither how a server is set up nor how figures are judged.
 """
 
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,19 +93,28 @@ def latency(peers: Sequence[Peer], file: Path, setting: Setting) -> Iterator[Sam
 
 
 def change_storm(turnpike: Turnpike, file: Path, setting: Setting) -> Iterator[Sample]:
-    """The open loop, calm and while 10 000 subscribers change in one transaction."""
-    for repetition in range(setting.repetitions):
-        for name in ("storm: before", "storm: during"):
-            storm = threading.Timer(STORM_AFTER_S, turnpike.sql, [CHANGE_STORM])
-            if name == "storm: during":
-                storm.start()
-            yield visit(
-                name, turnpike.server, repetition, file,
-                rate=OFFERED_PER_S, seconds=setting.storm_s,
-            )  # fmt: skip
-            if name == "storm: during":
-                storm.join()
-            time.sleep(1.0)  # let the replicator finish before the next calm
+    """The open loop, calm and while 10 000 subscribers change in one transaction.
+
+    Raises:
+        Failed: they did not change.
+    """
+    storm = min(STORM_SUBSCRIBERS, setting.subscribers)
+
+    def change() -> str:
+        time.sleep(STORM_AFTER_S)
+        return turnpike.sql(CHANGE_STORM)
+
+    with ThreadPoolExecutor(1) as background:
+        for repetition in range(setting.repetitions):
+            for name in ("storm: before", "storm: during"):
+                changed = background.submit(change) if name == "storm: during" else None
+                yield visit(
+                    name, turnpike.server, repetition, file,
+                    rate=OFFERED_PER_S, seconds=setting.storm_s,
+                )  # fmt: skip
+                if changed is not None and (done := changed.result()) != f"UPDATE {storm}":
+                    raise Failed(f"the storm did not happen: {done}")
+                time.sleep(1.0)  # let the replicator finish before the next calm
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ def manifest(first: int, end: int) -> dict[str, object]:
     """What `turnpike apply` reads, for the subscribers from `first` up to `end`."""
     people = map(subscriber, range(first, end))
     return {
+        "tenant": "bench",
         "nas": [
             {
                 "name": NAS_NAME,

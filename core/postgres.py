@@ -37,7 +37,7 @@ START_TIMEOUT_S = 300  # recovery after a crash may replay much WAL
 STOP_TIMEOUT_S = 60
 POLL_S = 0.05
 LOG_OCTETS_MAX = 8 << 20  # at a start; the log of one run has no limit
-STILL_IN_USE_RETRIES = 100
+STILL_IN_USE_RETRIES = 20
 
 CONFIGURATION = """
 # Written by Turnpike when it made this cluster; yours to tune.
@@ -214,6 +214,9 @@ class Cluster:
         if self._log.exists() and self._log.stat().st_size > LOG_OCTETS_MAX:
             self._log.replace(self._log.with_suffix(".log.1"))
         socket_dir = self._socket_dir(user)
+        # No other server uses this directory; what lies there is a dead one's, and would be
+        # believed if its process number lives on in somebody else.
+        Path(socket_dir, SOCKET_NAME + ".lock").unlink(missing_ok=True)
         settings = ["listen_addresses=", f"unix_socket_directories={socket_dir}"]
         settings += ["unix_socket_permissions=0700", *(() if self._durable else UNSAFE)]
         options = " ".join(f"-c '{setting}'" for setting in settings)
@@ -226,9 +229,9 @@ class Cluster:
             with self._log.open("rb") as log:
                 log.seek(before)
                 said = log.read().decode(errors="replace").strip()
-            # Children of a killed server need a moment to notice and end.
             if "pre-existing shared memory block" not in said:
                 break
+            postgres_pidfile.end_orphans(self._data)
             time.sleep(POLL_S)
         raise CannotRun(f"PostgreSQL does not start; it says (in {self._log}):\n{said}")
 

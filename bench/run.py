@@ -1,11 +1,11 @@
 """Measure Turnpike against FreeRADIUS on this machine, now: `make bench`.
 
     python -m bench.run                 # everything, about 20 minutes
-    python -m bench.run --quick         # one small repetition, to see that all of it works
+    python -m bench.run --quick         # one small repetition, to see that it works
     python -m bench.run --only throughput,latency --without-turnpike
 
 Everything runs on loopback, in temporary directories.  Raw figures go to bench/out/, a
-section goes to the end of bench/RESULTS.md (not with --quick).
+section goes to the end of bench/RESULTS.md if all of it was measured, or with --append.
 """
 
 import argparse
@@ -50,7 +50,9 @@ def main() -> None:
         files = {count: _requests("pap", count) for count in setting.sizes}
         sizes = scenarios.sizes(files, setting)
         samples.extend(one for size in sizes for one in size.samples)
-    _write(setting, samples, floods, sizes, append=not arguments.quick)
+    partial = arguments.quick or arguments.without_turnpike or arguments.without_freeradius
+    complete = wanted == set(ALL) and not partial
+    _write(setting, samples, floods, sizes, append=complete or arguments.append)
 
 
 def _compare(
@@ -168,6 +170,7 @@ def _write(
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one small repetition, no RESULTS.md")
+    parser.add_argument("--append", action="store_true", help="to RESULTS.md, though incomplete")
     parser.add_argument("--only", default=",".join(ALL), help="scenarios, separated by commas")
     parser.add_argument("--repetitions", type=int)
     parser.add_argument("--subscribers", type=int)

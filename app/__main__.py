@@ -1,0 +1,5 @@
+"""`python -m app` is `turnpike`."""
+
+from app.cli import main
+
+main()

@@ -1,0 +1,80 @@
+"""`turnpike nas`: the boxes that may ask."""
+
+from typing import Annotated
+
+import typer
+
+from app import cli_output as output
+from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant
+from core.db import Tx
+from nas_adapters import registry
+from nas_adapters.registry import StoredNas
+
+commands = typer.Typer(help="The boxes that may ask.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the NAS.")]
+COLUMNS = ("name", "address", "identifier", "vendor", "require_message_authenticator")
+
+
+@commands.command("list")
+def list_(
+    config: Config = None,
+    data_dir: DataDir = None,
+    tenant: TenantCode = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the boxes by name."""
+
+    async def work(tx: Tx, _: Scope) -> list[StoredNas]:
+        return list((await registry.all_of(tx)).values())
+
+    rows = [_row(nas) for nas in in_tenant(config, data_dir, tenant, work)]
+    if as_json:
+        output.as_json_array(rows)
+    else:
+        output.table(rows, COLUMNS)
+
+
+@commands.command()
+def show(
+    name: Name,
+    config: Config = None,
+    data_dir: DataDir = None,
+    tenant: TenantCode = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one box.  Its secret is not shown: set another with `turnpike apply`."""
+
+    async def work(tx: Tx, _: Scope) -> StoredNas:
+        return await registry.get(tx, name)
+
+    nas = in_tenant(config, data_dir, tenant, work)
+    row = _row(nas) | {"updated_at": nas.updated_at}
+    if as_json:
+        output.as_json(row)
+    else:
+        output.facts(row)
+
+
+@commands.command()
+def remove(
+    name: Name, config: Config = None, data_dir: DataDir = None, tenant: TenantCode = None
+) -> None:
+    """Forget a box: its packets are then those of an unknown sender."""
+
+    async def work(tx: Tx, _: Scope) -> None:
+        await registry.remove(tx, name)
+
+    in_tenant(config, data_dir, tenant, work)
+    output.say(f"- nas {output.printable(name)}")
+
+
+def _row(nas: StoredNas) -> dict[str, object]:
+    spec = nas.spec
+    return {
+        "name": spec.name,
+        "address": spec.address,
+        "identifier": spec.identifier or None,
+        "vendor": spec.vendor,
+        "require_message_authenticator": spec.require_message_authenticator,
+    }

@@ -1,0 +1,199 @@
+"""`turnpike subscriber`: who may log in."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain, islice
+from typing import Annotated
+
+import typer
+
+from aaa import holds, subscribers
+from aaa.subscribers import PAGE_MAX, StoredSubscriber
+from app import cli_output as output
+from app import instance, manifest_values
+from app.cli_context import (
+    CLOCK,
+    AsJson,
+    Config,
+    DataDir,
+    Scope,
+    TenantCode,
+    in_tenant,
+    settings_of,
+)
+from core.config import Settings
+from core.db import Database, Tx
+
+commands = typer.Typer(help="Who may log in.", no_args_is_help=True)
+
+Username = Annotated[
+    str, typer.Argument(metavar="USERNAME", help="Exact name, as listings show it.")
+]
+COLUMNS = ("username", "plan", "status", "expires_at", "static_ipv4", "bind_nas", "bind_mac")
+
+
+@commands.command("list")
+def list_(
+    config: Config = None,
+    data_dir: DataDir = None,
+    tenant: TenantCode = None,
+    prefix: Annotated[str, typer.Option(help="Only names that begin so.")] = "",
+    after: Annotated[str, typer.Option(help="Begin behind this name.")] = "",
+    limit: Annotated[int, typer.Option(help="How many at most; 0 for all.", min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List subscribers by name."""
+    settings = settings_of(config, data_dir)
+    with instance.database_url(settings) as url:
+        pages = _pages(settings, url, tenant, prefix, after)
+        if as_json:
+            rows = chain.from_iterable(pages)
+            output.as_json_array(islice(rows, limit) if limit else rows)
+            return
+        left, header = limit or None, True
+        for page in pages:
+            output.table(page[:left], COLUMNS, header=header)
+            header = False
+            if left is not None:
+                left -= len(page)
+                if left <= 0:
+                    return
+
+
+def _pages(
+    settings: Settings, url: str, tenant: str | None, prefix: str, after: str
+) -> Iterator[list[dict[str, object]]]:
+    """Page by page, so that a million subscribers need no memory; the first may be empty."""
+
+    async def read(known_id: int, beyond: str, database: Database) -> list[StoredSubscriber]:
+        async with database.transaction(known_id) as tx:
+            return await subscribers.page(tx, prefix=prefix, after=beyond, limit=PAGE_MAX)
+
+    with asyncio.Runner() as runner:
+        opened = instance.opened(settings, url)
+        database = runner.run(opened.__aenter__())
+        try:
+            known = runner.run(instance.tenant(database, tenant))
+            while True:
+                page = runner.run(read(known.id, after, database))
+                now = CLOCK.now()
+                yield [_row(subscriber, now) for subscriber in page]
+                if len(page) < PAGE_MAX:
+                    return
+                after = page[-1].spec.username
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
+
+
+@commands.command()
+def show(
+    username: Username,
+    config: Config = None,
+    data_dir: DataDir = None,
+    tenant: TenantCode = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one subscriber.  The password is not shown."""
+
+    async def work(tx: Tx, _: Scope) -> StoredSubscriber:
+        return await subscribers.get(tx, manifest_values.exact(username))
+
+    subscriber = in_tenant(config, data_dir, tenant, work)
+    row = _details(subscriber, CLOCK.now())
+    if as_json:
+        output.as_json(row)
+    else:
+        output.facts(row)
+
+
+@commands.command()
+def suspend(
+    username: Username,
+    config: Config = None,
+    data_dir: DataDir = None,
+    tenant: TenantCode = None,
+    reason: Annotated[str, typer.Option(help="For colleagues who ask why.")] = "",
+) -> None:
+    """Place a hold of staff, with the subscriber's own effect (when_suspended)."""
+
+    async def work(tx: Tx, scope: Scope) -> str:
+        subscriber = await subscribers.get(tx, manifest_values.exact(username))
+        effect = subscriber.spec.when_suspended
+        await holds.place(
+            tx, scope.tenant_id, {subscriber.id: effect}, "staff", reason=reason, now=CLOCK.now()
+        )
+        return f"{subscriber.spec.username}: suspended ({effect})"
+
+    output.say(in_tenant(config, data_dir, tenant, work))
+
+
+@commands.command()
+def resume(
+    username: Username, config: Config = None, data_dir: DataDir = None, tenant: TenantCode = None
+) -> None:
+    """Lift the hold of staff.  Holds of others (dunning, quota) stay."""
+
+    async def work(tx: Tx, _: Scope) -> str:
+        subscriber = await subscribers.get(tx, manifest_values.exact(username))
+        lifted = await holds.lift(tx, [subscriber.id], "staff")
+        others = [hold.source for hold in subscriber.holds if hold.source != "staff"]
+        said = "resumed" if lifted else "there was no hold of staff"
+        still = f"; still held by {', '.join(others)}" if others else ""
+        return f"{subscriber.spec.username}: {said}{still}"
+
+    output.say(in_tenant(config, data_dir, tenant, work))
+
+
+@commands.command()
+def remove(
+    username: Username, config: Config = None, data_dir: DataDir = None, tenant: TenantCode = None
+) -> None:
+    """Forget a subscriber, with password, entitlement and holds."""
+    name = manifest_values.exact(username)
+
+    async def work(tx: Tx, _: Scope) -> None:
+        await subscribers.remove(tx, name)
+
+    in_tenant(config, data_dir, tenant, work)
+    output.say(f"- subscriber {name}")
+
+
+def _row(subscriber: StoredSubscriber, now: datetime) -> dict[str, object]:
+    """In the manifest's words."""
+    spec = subscriber.spec
+    held = any(hold.is_in_force(now) for hold in subscriber.holds)
+    return {
+        "username": spec.username,
+        "plan": spec.profile,
+        "status": "suspended" if held else "active",
+        "when_suspended": spec.when_suspended,
+        "expires_at": spec.valid_until,
+        "bind_nas": list(spec.bind_nas),
+        "bind_mac": [_mac(digits) for digits in spec.bind_mac],
+        "static_ipv4": spec.static_ipv4,
+        "static_ipv6_prefix": spec.static_ipv6_prefix,
+        "delegated_ipv6": spec.delegated_ipv6,
+        "reply": dict(spec.reply),
+    }
+
+
+def _details(subscriber: StoredSubscriber, now: datetime) -> dict[str, object]:
+    return _row(subscriber, now) | {
+        "has_password": subscriber.sealed is not None,
+        "holds": [
+            {
+                "source": hold.source,
+                "effect": hold.effect,
+                "reason": hold.reason,
+                "since": hold.since,
+                "until": hold.until,
+            }
+            for hold in subscriber.holds
+        ],
+        "updated_at": subscriber.updated_at,
+    }
+
+
+def _mac(digits: str) -> str:
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))

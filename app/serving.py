@@ -1,0 +1,49 @@
+"""`turnpike serve` and `turnpike demo`: from options to a running daemon."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+from app import cli_output as output
+from app import daemon, instance
+from app.apply import Applied, apply
+from app.cli_context import CLOCK, settings_of
+from app.demo import DOCUMENT, invitation
+from app.manifest import parse
+from app.manifest_file import reply_check
+from core.config import Settings
+from dictionaries.loader import load as load_dictionary
+
+
+def serve(config: Path | None, data_dir: Path | None, workers: int | None, role: str) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status."""
+
+    def settings() -> Settings:
+        return settings_of(config, data_dir, radius={"workers": workers})
+
+    return daemon.run(settings(), role, settings)
+
+
+def demo(config: Path | None, data_dir: Path | None, workers: int | None) -> int:
+    """Apply the demo ISP, say how to try it, and serve."""
+
+    def settings() -> Settings:
+        return settings_of(config, data_dir, radius={"workers": workers})
+
+    chosen = settings()
+    # The cluster stays up between applying and serving, which saves a stop and a start.
+    with instance.database_url(chosen, create=True) as url:
+        applied = asyncio.run(_apply_demo(chosen, url, CLOCK.now()))
+        output.tell(applied.tenant, applied.lines, dry_run=False)
+        return daemon.run(chosen, "all", settings, announce=_announce)
+
+
+async def _apply_demo(settings: Settings, url: str, now: datetime) -> Applied:
+    manifest = parse(DOCUMENT, reply_check(load_dictionary()))
+    async with instance.opened(settings, url, upgrade=True) as database:
+        return await apply(database, instance.vault(settings), manifest, now=now)
+
+
+def _announce(auth: str, web: str) -> None:
+    """Where it is and how to try it, once it answers."""
+    output.say(invitation(auth, web))

@@ -48,7 +48,10 @@ async def put(tx: Tx, tenant_id: int, specs: Sequence[ProfileSpec]) -> None:
     statement = insert(Profile)
     replaced = {column: statement.excluded[column] for column in rows[0] if column != "tenant_id"}
     await tx.execute(
-        statement.on_conflict_do_update(index_elements=["tenant_id", "code"], set_=replaced), rows
+        statement.on_conflict_do_update(index_elements=["tenant_id", "code"], set_=replaced),
+        rows,
+        # Without it, None would be left out of the INSERT and become the column's default.
+        execution_options={"render_nulls": True},
     )
 
 

@@ -90,8 +90,8 @@ async def add(
     try:
         async with tx.begin_nested():
             await tx.execute(insert(Nas), rows)
-    except IntegrityError as taken:
-        raise await _conflict(tx, [spec for spec, _ in boxes], taken) from None
+    except IntegrityError:
+        raise await _conflict(tx, [spec for spec, _ in boxes], are_new=True) from None
 
 
 async def change(
@@ -111,8 +111,8 @@ async def change(
             changed = await tx.scalar(
                 update(Nas).where(Nas.name == spec.name).values(values).returning(Nas.id)
             )
-    except IntegrityError as taken:
-        raise await _conflict(tx, [spec], taken) from None
+    except IntegrityError:
+        raise await _conflict(tx, [spec], are_new=False) from None
     if changed is None:
         raise NasNotFound(f"there is no NAS {spec.name}")
 
@@ -135,23 +135,21 @@ async def remove(tx: Tx, name: str) -> None:
         raise NasNotFound(f"there is no NAS {name}")
 
 
-async def _conflict(tx: Tx, wanted: Sequence[NasSpec], cause: IntegrityError) -> NasConflict:
+async def _conflict(tx: Tx, wanted: Sequence[NasSpec], *, are_new: bool) -> NasConflict:
     """Who has what was wanted; another tenant's box cannot be seen and is not named."""
     stored = await all_of(tx)
-    by_sender = {(nas.spec.address, nas.spec.identifier): name for name, nas in stored.items()}
+    owners = {(nas.spec.address, nas.spec.identifier): name for name, nas in stored.items()}
     for spec in wanted:
-        owner = by_sender.get((spec.address, spec.identifier))
-        if owner is not None and owner != spec.name:
+        if are_new and spec.name in stored:
+            return NasConflict(f"there is already a NAS {spec.name}")
+        owner = owners.get((spec.address, spec.identifier), spec.name)
+        if owner != spec.name:
             return NasConflict(
                 f"NAS {spec.name}: {_sender(spec)} belongs to NAS {owner}; "
                 "tell boxes behind one address apart by identifier"
             )
-        if owner is not None and spec.name in stored and "name" in str(cause.orig):
-            return NasConflict(f"there is already a NAS {spec.name}")
     names = ", ".join(f"{spec.name} ({_sender(spec)})" for spec in wanted[:5])
-    return NasConflict(
-        f"the address of one of these is in use by another tenant, or its name is taken: {names}"
-    )
+    return NasConflict(f"the address of one of these is in use by another tenant: {names}")
 
 
 def _sender(spec: NasSpec) -> str:

@@ -1,0 +1,44 @@
+import shutil
+import subprocess
+
+import pytest
+
+from app.demo import DOCUMENT, PASSWORD, SECRET, invitation
+from app.manifest import parse
+from app.manifest_file import reply_check
+from dictionaries.loader import load
+
+
+def test_the_demo_meets_every_kind_of_subscriber() -> None:
+    manifest = parse(DOCUMENT, reply_check(load()))
+    entries = {entry.spec.username: entry for entry in manifest.subscribers}
+    assert len(entries) == 20
+    assert entries["suspended"].status == "suspended"
+    assert entries["walled-garden"].spec.when_suspended == "walled_garden"
+    assert entries["expired"].spec.valid_until is not None
+    assert entries["bound-to-mac"].spec.bind_mac
+    assert entries["bound-to-nas"].spec.bind_nas
+
+
+def test_a_secret_that_everybody_knows_is_for_this_machine_alone() -> None:
+    [nas] = parse(DOCUMENT, reply_check(load())).nases
+    assert str(nas.spec.address) == "127.0.0.1/32"
+
+
+@pytest.mark.parametrize("auth", ["0.0.0.0:1812", "[::]:1812", "127.0.0.1:1812"])
+def test_whoever_listens_everywhere_is_invited_to_this_machine(auth: str) -> None:
+    told = invitation(auth, "127.0.0.1:8080")
+    assert "http://127.0.0.1:8080/" in told
+    assert f"radclient -x 127.0.0.1:1812 auth {SECRET}" in told
+
+
+@pytest.mark.peer
+def test_radclient_understands_the_line_to_paste() -> None:
+    if shutil.which("radclient") is None:
+        pytest.skip("radclient is not installed: apt-get install freeradius-utils")
+    line = next(line for line in invitation("127.0.0.1:9", "").splitlines() if "radclient" in line)
+    # Nobody listens on the discard port: what counts is what it says it sends.
+    line = line.replace("radclient -x", "radclient -x -r 1 -t 0.1")
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert 'User-Name = "home-01"' in done.stdout
+    assert f'User-Password = "{PASSWORD}"' in done.stdout

@@ -14,6 +14,7 @@ import structlog
 from aaa.credentials import open_credential
 from aaa.decisions import DecisionLog, DecisionRecord
 from aaa.directory import Directory
+from aaa.facts import facts_of
 from aaa.live import Live
 from aaa.methods.choose import prove
 from aaa.methods.context import ProofContext
@@ -172,31 +173,23 @@ class Access:
         outcome: Proven | Failed,
         locked: bool,
     ) -> Facts:
-        proof = "proven" if isinstance(outcome, Proven) else "failed"
-        reason = outcome.reason if isinstance(outcome, Failed) else ""
-        if record is None:
-            return Facts(
-                int(now_s), known=False, guesses_exceeded=locked, proof=proof, proof_reason=reason
-            )
-        profile = self._renderer.profile(record.profile_id)
-        limit = profile.session_limit if profile is not None else 0
-        return Facts(
+        profile, others, mac = None, 0, ""
+        if record is not None:
+            profile = self._renderer.profile(record.profile_id)
+            if profile is not None and profile.session_limit:
+                others = self._live.others(record.id, _device(nas, calling), now_s)
+            if record.bound_macs:
+                mac = normalise(calling) or ""
+        return facts_of(
+            record,
+            profile,
             int(now_s),
-            True,
-            profile is not None,
-            record.holds,
-            record.valid_until_s,
             nas.id,
-            record.bound_nas_ids,
-            (normalise(calling) or "") if record.bound_macs else "",
-            record.bound_macs,
-            self._live.others(record.id, _device(nas, calling), now_s) if limit else 0,
-            limit,
-            profile.at_limit if profile is not None else "reject",
+            mac,
+            others,
             locked,
-            proof,
-            reason,
-            (profile.session_timeout_s or 0) if profile is not None else 0,
+            "proven" if isinstance(outcome, Proven) else "failed",
+            outcome.reason if isinstance(outcome, Failed) else "",
         )
 
     def _reserve(

@@ -81,16 +81,16 @@ def subscriber_of(row: asyncpg.Record, dictionary: Dictionary) -> SubscriberReco
     )
 
 
-def reply_attributes(reply: dict[str, object]) -> Iterator[tuple[str, str | int]]:
+def reply_of(row: asyncpg.Record) -> Iterator[tuple[str, str | int]]:
     """The (name, value) pairs of a subscriber's extra attributes; a list means several."""
-    for name, value in reply.items():
+    for name, value in json.loads(row["reply"] or "{}").items():
         for one in value if isinstance(value, list) else [value]:
             yield name, one if isinstance(one, int | str) else str(one)
 
 
 def _reply_octets(row: asyncpg.Record, dictionary: Dictionary) -> bytes:
     octets = b""
-    for name, value in reply_attributes(json.loads(row["reply"])):
+    for name, value in reply_of(row):
         try:
             octets += encode_named(dictionary, name, value)
         except CodecError as error:

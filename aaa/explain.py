@@ -1,0 +1,133 @@
+"""Why would this subscriber be let in, or not?  The decision without a packet, for staff.
+
+Reads the database rather than the directory, so it tells what holds a second from now on
+every node.  What only a packet can tell is taken to be in order: the device is the bound
+one, nobody has been guessing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from hmac import compare_digest
+
+import asyncpg
+
+from aaa import rows
+from aaa.credentials import open_credential
+from aaa.facts import facts_of
+from aaa.policy import Deny, authorize, trace
+from aaa.records import NasRecord, SubscriberRecord
+from aaa.rendering import Renderer
+from core.db import Tx, raw
+from core.errors import NotFound
+from core.secret import CannotOpen, Vault
+from dictionaries.definitions import Dictionary
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision, the steps to it, and what the NAS would be told."""
+
+    outcome: str  # accept | reject
+    reason: str
+    message: str
+    nas: str
+    vendor: str
+    trace: tuple[tuple[str, str, str], ...]  # rule, input, result
+    attributes: tuple[tuple[str, str], ...]  # of an accept, without Class
+
+
+async def explain(
+    tx: Tx,
+    vault: Vault,
+    renderer: Renderer,
+    dictionary: Dictionary,
+    tenant_id: int,
+    username: str,
+    *,
+    nas_name: str | None = None,
+    password: str | None = None,
+    sessions: Callable[[int], int] = lambda _: 0,
+    garden_session_timeout_s: int,
+    now: datetime,
+) -> Explanation:
+    """Decide as a login would.  `sessions` counts a subscriber's live sessions on this node.
+
+    Without `password` the proof is not asked for; without `nas_name` it is one that the
+    subscriber may use.
+
+    Raises:
+        NotFound: there is no NAS of that name.
+    """
+    connection = await raw(tx)
+    row = await connection.fetchrow(rows.SUBSCRIBER_BY_NAME, tenant_id, username)
+    record = None if row is None else rows.subscriber_of(row, dictionary)
+    profiles = [rows.profile_of(each) for each in await connection.fetch(rows.PROFILES)]
+    renderer.replace_profiles({profile.id: profile for profile in profiles})
+    profile = renderer.profile(record.profile_id) if record is not None else None
+    nas = await _nas(connection, record, nas_name)
+    proof, proof_reason = _proof(vault, tenant_id, record, password)
+    facts = facts_of(
+        record,
+        profile,
+        int(now.timestamp()),
+        nas.id if nas is not None else 0,
+        record.bound_macs[0] if record is not None and record.bound_macs else "",
+        sessions(record.id) if record is not None else 0,
+        False,
+        proof,
+        proof_reason,
+    )
+    decision = authorize(facts)
+    steps = tuple(trace(facts))
+    name, vendor = (nas.name, nas.vendor) if nas is not None else ("", "generic")
+    if isinstance(decision, Deny):
+        return Explanation("reject", decision.reason, decision.message, name, vendor, steps, ())
+    assert record is not None
+    timeout_s = decision.session_timeout_s
+    if decision.walled_by:
+        timeout_s = min(timeout_s or garden_session_timeout_s, garden_session_timeout_s)
+    attributes = [("Session-Timeout", str(timeout_s))] if timeout_s else []
+    attributes += [
+        (attr.name, _shown(attr.value))
+        for attr in renderer.attributes(
+            vendor, record.profile_id, record.personal, walled=bool(decision.walled_by)
+        )
+    ]
+    assert row is not None
+    attributes += [(each, str(value)) for each, value in rows.reply_of(row)]
+    return Explanation("accept", "", "", name, vendor, steps, tuple(attributes))
+
+
+async def _nas(
+    connection: asyncpg.Connection, record: SubscriberRecord | None, name: str | None
+) -> NasRecord | None:
+    boxes = [rows.nas_of(each) for each in await connection.fetch(rows.NASES)]
+    if name is not None:
+        for nas in boxes:
+            if nas.name == name:
+                return nas
+        raise NotFound(f"there is no NAS {name}")
+    bound = record.bound_nas_ids if record is not None else ()
+    fitting = [nas for nas in boxes if not bound or nas.id in bound]
+    return min(fitting, key=lambda nas: nas.name) if fitting else None
+
+
+def _proof(
+    vault: Vault, tenant_id: int, record: SubscriberRecord | None, password: str | None
+) -> tuple[str, str]:
+    if password is None:
+        return "not-asked", ""
+    if record is None or not record.credential_sealed:
+        return "failed", "password"
+    try:
+        credential = open_credential(vault, tenant_id, record.id, record.credential_sealed)
+    except CannotOpen:
+        return "failed", "credential-unreadable"
+    if compare_digest(credential.password, password.encode()):
+        return "proven", ""
+    return "failed", "password"
+
+
+def _shown(value: str | int | bytes) -> str:
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)

@@ -17,11 +17,11 @@ from aaa.decisions import DecisionLog
 from aaa.directory import Directory, open_environment
 from aaa.live import Live
 from aaa.records import NasRecord
-from aaa.rendering import Renderer
 from aaa.status import ClientStatus, WorkerStatus
 from aaa.throttle import Throttle
 from app.child import Ready, Stop
 from app.paths import Paths
+from app.wiring import renderer
 from core import status
 from core.clock import Clock
 from core.config import Settings
@@ -34,7 +34,6 @@ from core.radius.responder import Port, Reply, Responder, Source
 from core.radius.server import RadiusServer
 from core.udp import Endpoint
 from dictionaries import loader
-from nas_adapters.profile import ServiceProfile
 
 STATUS_EVERY_S = 1.0
 _SO_MEMINFO = 55  # linux/asm-generic/socket.h; its ninth number counts drops
@@ -114,7 +113,6 @@ async def run(
 
 def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _Parts:
     policy, radius = settings.policy, settings.radius
-    garden = policy.walled_garden
     decisions = DecisionLog(
         paths.decisions / str(number),
         rate_max=settings.decisions.rate_max,
@@ -129,16 +127,7 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
             )
         ),
         Live(paths.live),
-        Renderer(
-            loader.load(),
-            ServiceProfile(
-                download_bps=garden.download,
-                upload_bps=garden.upload,
-                address_pool=garden.address_pool,
-                filter_id=garden.filter_id,
-                redirect_url=garden.redirect_url,
-            ),
-        ),
+        renderer(settings, loader.load()),
         Throttle(
             guesses_max=policy.guesses_max,
             window_s=policy.guess_window_s,
@@ -148,7 +137,9 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
         open_vault(settings.key_path),
         clock,
         secrets.token_bytes,
-        AccessSettings(radius.reject_delay_s, policy.reservation_s, garden.session_timeout_s),
+        AccessSettings(
+            radius.reject_delay_s, policy.reservation_s, policy.walled_garden.session_timeout_s
+        ),
     )
     responders = [
         Responder(

@@ -117,26 +117,28 @@ def markdown(
     floods: Sequence[Flood],
     sizes: Sequence[Size],
     notes: Sequence[str],
+    *,
+    complete: bool = True,
 ) -> str:
-    """One section."""
+    """One section.  Unless the run was complete, promises that it did not try are left out."""
     lines = [f"## {title}", "", machine(), "", *(f"- {note}" for note in notes), ""]
     lines += _throughput(samples)
     lines += _latency(samples)
     lines += _floods(floods)
     lines += _sizes(sizes)
-    if any(one.server == TURNPIKE for one in samples):
-        lines += _table(
-            ["promise", "bound", "found", ""],
+    lines += _table(
+        ["promise", "bound", "found", ""],
+        [
             [
-                [
-                    gate.promise,
-                    f"{'≥' if gate.at_least else '≤'} {gate.bound:g}",
-                    _number(gate.found, 4 if gate.bound == 0.999 else 2),
-                    gate.verdict,
-                ]
-                for gate in gates(samples, floods, sizes)
-            ],
-        )
+                gate.promise,
+                f"{'≥' if gate.at_least else '≤'} {gate.bound:g}",
+                _number(gate.found, 4 if gate.tolerance == 1 else 2),
+                gate.verdict,
+            ]
+            for gate in gates(samples, floods, sizes)
+            if complete or gate.found is not None
+        ],
+    )
     return "\n".join(lines) + "\n"
 
 

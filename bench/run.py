@@ -52,7 +52,13 @@ def main() -> None:
         samples.extend(one for size in sizes for one in size.samples)
     partial = arguments.quick or arguments.without_turnpike or arguments.without_freeradius
     complete = wanted == set(ALL) and not partial
-    _write(setting, samples, floods, sizes, append=complete or arguments.append)
+    section = _write(setting, samples, floods, sizes, complete=complete)
+    print(section)
+    if complete or arguments.append:
+        if not RESULTS.exists():
+            RESULTS.write_text("# What was measured\n\nMade by `make bench`; newest last.\n")
+        with RESULTS.open("a") as results:
+            results.write("\n" + section)
 
 
 def _compare(
@@ -133,8 +139,9 @@ def _write(
     floods: Sequence[Flood],
     sizes: Sequence[Size],
     *,
-    append: bool,
-) -> None:
+    complete: bool,
+) -> str:
+    """Write the raw figures; returns the section."""
     now = datetime.now(UTC)
     notes = [
         f"{setting.subscribers:,} subscribers, medians of {setting.repetitions} repetitions,"
@@ -144,7 +151,7 @@ def _write(
         " FreeRADIUS 3.2.1 does not, and is spared that work.",
     ]
     title = f"{now:%Y-%m-%d %H:%M} UTC: logins"
-    section = report.markdown(title, samples, floods, sizes, notes)
+    section = report.markdown(title, samples, floods, sizes, notes, complete=complete)
     raw: Mapping[str, object] = {
         "at": now.isoformat(),
         "machine": report.machine(),
@@ -159,12 +166,7 @@ def _write(
     }
     path = OUT / f"{now:%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(raw, indent=1))
-    print(section)
-    if append:
-        if not RESULTS.exists():
-            RESULTS.write_text("# What was measured\n\nMade by `make bench`; newest last.\n")
-        with RESULTS.open("a") as results:
-            results.write("\n" + section)
+    return section
 
 
 def _arguments() -> argparse.Namespace:

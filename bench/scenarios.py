@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import processes, radload
+from bench import processes, radload, replies
 from bench.measure import Sample, Server, in_turn, visit
 from bench.processes import Failed
 from bench.turnpike import Turnpike, installation
@@ -59,6 +59,7 @@ def probe(server: Server, files: Mapping[str, Path], methods: Sequence[str]) -> 
         Failed: it is not.
     """
     for method in methods:
+        replies.check(server.name, server.port, files[method], method)
         sample = visit("probe", server, 0, files[method], window=32, count=2_000, timeout_s=3)
         if sample.outcome.answered != sample.outcome.sent:
             raise Failed(f"{server.name} leaves {method} unanswered: {sample.outcome}")

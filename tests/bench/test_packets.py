@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import freeradius, packets, radload
+from bench import freeradius, packets, radload, replies
 from bench.population import SECRET
 from core.radius.authenticity import SharedSecret
 from core.radius.packet import parse
@@ -47,6 +47,7 @@ def test_freeradius_accepts_every_method_and_rejects_the_wrong_password(tmp_path
     with freeradius.files(256) as server:
         for method in packets.METHODS:
             packets.write(tmp_path / method, method, 256)
+            replies.check("FreeRADIUS", server.port, tmp_path / method, method)
             outcome = radload.load(tmp_path / method, server.port, window=16, count=256)
             assert outcome.codes == {str(ACCESS_ACCEPT): 256}, method
             assert outcome.forged == 0

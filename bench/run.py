@@ -150,6 +150,8 @@ def _write(
         " Turnpike signs its replies with a Message-Authenticator;"
         " FreeRADIUS 3.2.1 does not, and is spared that work.",
     ]
+    if setting.requests < Setting().requests:
+        notes.append("Visits too short to judge by: a server that has just begun costs more.")
     title = f"{now:%Y-%m-%d %H:%M} UTC: logins"
     section = report.markdown(title, samples, floods, sizes, notes, complete=complete)
     raw: Mapping[str, object] = {

@@ -196,18 +196,33 @@ def test_everything_the_dockerfile_copies_exists_and_is_let_through() -> None:
         if not rest.startswith("--from=")
         for source in rest.split()[:-1]
     ]
-    missing = {source for source in sources if not (ROOT / source).exists()}
-    assert missing <= {REQUIREMENTS}
+    assert [source for source in sources if not (ROOT / source).exists()] == []
     ignore = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     assert sorted(line[1:] for line in ignore if line.startswith("!")) == sorted(sources)
 
 
-# It comes with `make`; take the mark away once it is there.
-@pytest.mark.xfail(not (ROOT / REQUIREMENTS).exists(), reason="no requirements.txt yet")
-def test_the_pinned_packages_that_are_installed_have_hashes_and_name_no_index() -> None:
-    text = (ROOT / REQUIREMENTS).read_text()
-    assert "--hash=sha256:" in text
-    assert "://" not in text
+@pytest.mark.parametrize("lock", [REQUIREMENTS, "requirements-test.txt"])
+def test_a_lock_names_packages_versions_and_hashes_and_nothing_else(lock: str) -> None:
+    lines = (ROOT / lock).read_text().replace("\\\n", "").splitlines()
+    assert lines
+    for line in lines:
+        requirement, *hashes = line.split(" --hash=sha256:")
+        assert re.fullmatch(
+            r"[a-z0-9-]+==[0-9.]+( ; [a-z_]+ [!=]= '\w+'( and [a-z_]+ [!=]= '\w+')*)?",
+            requirement.strip(),
+        )
+        assert hashes
+        assert all(re.fullmatch(r"[0-9a-f]{64}", each.strip()) for each in hashes)
+
+
+def test_the_environments_of_running_and_testing_agree() -> None:
+    pins = {
+        lock: {
+            line.split(" ")[0] for line in (ROOT / lock).read_text().splitlines() if "==" in line
+        }
+        for lock in (REQUIREMENTS, "requirements-test.txt")
+    }
+    assert pins[REQUIREMENTS] < pins["requirements-test.txt"]
 
 
 def test_the_image_holds_every_package_of_the_project() -> None:
@@ -221,7 +236,8 @@ def test_packages_are_installed_by_their_hashes_only() -> None:
     installs = [run for run in arguments_of("RUN") if "pip install" in run]
     assert len(installs) == 2
     assert "--require-hashes -r requirements.txt" in installs[0]
-    assert installs[1].endswith("--no-deps .")
+    # The lock brings what builds the project, too.
+    assert installs[1].endswith("--no-build-isolation --no-deps .")
 
 
 def test_the_container_is_not_root_and_writes_to_its_volume() -> None:

@@ -22,6 +22,7 @@ from core import tenancy
 from core.db import APP_ROLE, Database, connect, engine
 from core.migrations import runner
 from core.postgres import Cluster
+from tests.serving import ISP, Turnpike, turnpike_process
 
 TEMPLATE = "turnpike_template"
 SHARED = "turnpike_shared"
@@ -53,6 +54,17 @@ def own_cluster() -> Iterator[str]:
     finally:
         cluster.stop()
         shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def isp() -> Iterator[Turnpike]:
+    """Turnpike, serving `ISP` of tests/serving.py: one for all tests that ask.
+
+    They may add names of their own, and must leave what is there and the processes alone.
+    Rejects are delayed by a tenth of a second, so that many of them can be awaited.
+    """
+    with turnpike_process(ISP, RADIUS__REJECT_DELAY_S="0.1") as turnpike:
+        yield turnpike
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ writer at a time and a session must not wait for a bulk change.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import lmdb
@@ -110,7 +110,6 @@ class DirectoryWriter:
         with environment.begin(write=True) as txn:
             if txn.get(_META_FORMAT, db=self._meta) != FORMAT:
                 self._clear(txn)
-        environment.reader_check()
 
     def position(self) -> tuple[bytes, int] | None:
         """(cluster, mark) that the content is complete up to; None: never filled."""
@@ -122,14 +121,15 @@ class DirectoryWriter:
         return cluster, int(mark)
 
     def set_position(self, cluster: bytes, mark: int) -> None:
+        self._environment.reader_check()  # the snapshots of killed workers, so pages come free
         with self._environment.begin(write=True) as txn:
             txn.put(_META_CLUSTER, cluster, db=self._meta)
             txn.put(_META_MARK, str(mark).encode(), db=self._meta)
 
     def put_tables(
         self,
-        nases: dict[int, NasRecord | None],
-        profiles: dict[int, ProfileRecord | None],
+        nases: Mapping[int, NasRecord | None],
+        profiles: Mapping[int, ProfileRecord | None],
     ) -> None:
         """Replace NASes and profiles by id; None removes one."""
         with self._environment.begin(write=True) as txn:

@@ -44,6 +44,7 @@ class Live:
             map_async=True,
             readahead=False,
         )
+        self._environment.reader_check()  # else each killed worker would keep a reader's place
         self._slots = self._environment.open_db(b"slots")
 
     def others(self, subscriber_id: int, device: bytes, now: float) -> int:

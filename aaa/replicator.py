@@ -24,18 +24,30 @@ from aaa.records import NasRecord, ProfileRecord, SubscriberRecord
 from core.changes import CHANNEL, cluster_identity
 from core.clock import Clock
 from core.db import NodeDatabase, raw
+from core.octets import from_text
 from dictionaries.definitions import Dictionary
 
 log = structlog.get_logger()
 
 POLL_S = 1.0  # NOTIFY wakes us sooner; this is for the one that got lost
-RETRY_S_MAX = 5.0
+RETRY_S_MIN = 0.2
+RETRY_S_MAX = 2.0
+ANSWER_TIMEOUT_S = 10.0  # a database that takes longer for next to nothing hangs
 STATEMENT_TIMEOUT_S = 30.0
 MARK_WRITTEN_EVERY_S = 60.0
 
 _SNAPSHOT = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _FLOOR = "SELECT pruned_below::text::bigint FROM change_floor"
 _CHANGES = "SELECT id, kind, entity_id FROM change WHERE xid >= $1::text::xid8 ORDER BY id"
+
+# What a database that is away, restarting or in trouble makes of a statement.
+DATABASE_ERRORS = (
+    OSError,
+    TimeoutError,
+    SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
 
 Subscribers = dict[int, tuple[int, bytes, SubscriberRecord] | None]
 
@@ -59,7 +71,7 @@ class _Changed:
 
 
 class Replicator:
-    """Runs until cancelled; `caught_up` is called after each complete pass."""
+    """Runs until cancelled; `progress` tells how it goes."""
 
     def __init__(
         self,
@@ -70,7 +82,7 @@ class Replicator:
         *,
         errands: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
-        """`errands` are run on every pass while the database is there: shipping, pruning."""
+        """`errands` are run every second while the database is there: shipping, pruning."""
         self.progress = Progress()
         self._database = database
         self._writer = writer
@@ -84,40 +96,38 @@ class Replicator:
 
     async def run(self) -> None:
         """Keep up until cancelled; a database that is away is tried again."""
-        wait_s = 0.2
+        async with asyncio.TaskGroup() as tasks:
+            # Apart, so that a change never waits for a backlog of decisions.
+            tasks.create_task(self._run_errands())
+            await self._keep_up()
+
+    async def _keep_up(self) -> None:
+        wait_s = RETRY_S_MIN
         while True:
             try:
                 await self._follow()
-            except (
-                OSError,
-                TimeoutError,
-                SQLAlchemyError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-            ) as error:
-                if self.progress.connected or wait_s == 0.2:
-                    log.warning("database_away", error=str(error).splitlines()[0][:200])
+            except DATABASE_ERRORS as error:
+                if self.progress.connected:
+                    wait_s = RETRY_S_MIN
+                if wait_s == RETRY_S_MIN:
+                    log.warning("database_away", error=_in_a_line(error))
                 self.progress.connected = False
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, RETRY_S_MAX)
-            else:
-                wait_s = 0.2
 
     async def _follow(self) -> None:
         """Listen and catch up until the connection fails."""
-        async with asyncio.timeout(STATEMENT_TIMEOUT_S):
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
             listener = await self._database.connect()
         try:
-            await listener.add_listener(CHANNEL, lambda *_: self._woken.set())
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await listener.add_listener(CHANNEL, lambda *_: self._woken.set())
             while not listener.is_closed():
                 self._woken.clear()
                 await self.catch_up()
                 if not self.progress.connected:
                     log.info("directory_current", subscribers=self.progress.subscribers)
                 self.progress.connected = True
-                for errand in self._errands:
-                    async with asyncio.timeout(STATEMENT_TIMEOUT_S):
-                        await errand()
                 try:
                     async with asyncio.timeout(POLL_S):
                         await self._woken.wait()
@@ -127,10 +137,22 @@ class Replicator:
         finally:
             listener.terminate()
 
+    async def _run_errands(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            for errand in self._errands:
+                if not self.progress.connected:
+                    break
+                try:
+                    async with asyncio.timeout(STATEMENT_TIMEOUT_S):
+                        await errand()
+                except DATABASE_ERRORS as error:
+                    log.warning("errand_failed", error=_in_a_line(error))
+
     async def catch_up(self) -> None:
         """Bring the directory to the state of now."""
         async with self._database.transaction() as tx:
-            async with asyncio.timeout(STATEMENT_TIMEOUT_S):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 # One snapshot for all of it: the changes and the things they name.
                 await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
                 identity = await cluster_identity(tx)
@@ -166,8 +188,7 @@ class Replicator:
                 changed.profile.add(row["entity_id"])
             elif row["kind"] == "subscriber":
                 changed.subscriber.add(row["entity_id"])
-        if changed.nas or changed.profile:
-            await self._copy_tables(connection)
+        gone = await self._copy_tables(connection) if changed.nas or changed.profile else {}
         numbers = sorted(changed.subscriber)
         for start in range(0, len(numbers), KEYS_PER_COMMIT_MAX):
             chunk = numbers[start : start + KEYS_PER_COMMIT_MAX]
@@ -178,6 +199,8 @@ class Replicator:
                 fresh[row["id"]] = self._entry(row)
             self._writer.put_subscribers(fresh)
             await asyncio.sleep(0)
+        if gone:
+            self._writer.put_tables({}, gone)
         fresh_ids = {row["id"] for row in found}
         new = len(fresh_ids - self._applied)
         if new:
@@ -190,7 +213,7 @@ class Replicator:
         """Read everything, over what is there: logins go on with the old until the new is in."""
         log.info("directory_rebuild", subscribers=self._writer.count())
         self.progress.rebuilds += 1
-        await self._copy_tables(connection)
+        gone = await self._copy_tables(connection)
         seen: set[int] = set()
         last = 0
         while True:
@@ -203,22 +226,33 @@ class Replicator:
             seen.update(row["id"] for row in page)
             last = page[-1]["id"]
         self._writer.retain_subscribers(seen)
+        self._writer.put_tables({}, gone)
         self.progress.subscribers = self._writer.count()
 
-    async def _copy_tables(self, connection: asyncpg.Connection) -> None:
-        """NASes and profiles are few: all of them, whichever changed."""
+    async def _copy_tables(self, connection: asyncpg.Connection) -> dict[int, None]:
+        """NASes and profiles are few: all of them, whichever changed.
+
+        Returns the profiles that are gone: whoever had one keeps it until his own new
+        record is in, so remove them after the subscribers.
+        """
         nas_ids, profile_ids = self._writer.table_ids()
         nases: dict[int, NasRecord | None] = dict.fromkeys(nas_ids, None)
-        profiles: dict[int, ProfileRecord | None] = dict.fromkeys(profile_ids, None)
         for row in await connection.fetch(rows.NASES, timeout=STATEMENT_TIMEOUT_S):
             nases[row["id"]] = rows.nas_of(row)
-        for row in await connection.fetch(rows.PROFILES, timeout=STATEMENT_TIMEOUT_S):
-            profiles[row["id"]] = rows.profile_of(row)
+        profiles: dict[int, ProfileRecord | None] = {
+            row["id"]: rows.profile_of(row)
+            for row in await connection.fetch(rows.PROFILES, timeout=STATEMENT_TIMEOUT_S)
+        }
         self._writer.put_tables(nases, profiles)
+        return dict.fromkeys(profile_ids - profiles.keys(), None)
 
     def _entry(self, row: asyncpg.Record) -> tuple[int, bytes, SubscriberRecord]:
         return (
             row["tenant_id"],
-            row["username"].encode(),
+            from_text(row["username"]),
             rows.subscriber_of(row, self._dictionary),
         )
+
+
+def _in_a_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

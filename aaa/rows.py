@@ -18,23 +18,39 @@ from dictionaries.definitions import Dictionary
 
 log = structlog.get_logger()
 
-_SUBSCRIBER = """
+
+def _end_s(column: str) -> str:
+    """The SQL for a moment in Unix seconds at which something ends; NULL: never.
+
+    PostgreSQL knows moments before and after all others.  0 would mean never here, so what
+    ended in 1970 ended a second later.
+    """
+    return (
+        f"CASE WHEN {column} = 'infinity' THEN NULL WHEN {column} = '-infinity' THEN 1"
+        f" ELSE GREATEST(ceil(extract(epoch FROM {column}))::bigint,"
+        f" CASE WHEN {column} IS NOT NULL THEN 1 END) END"
+    )
+
+
+_NEVER_YET_S = 2**53 - 1
+
+_SUBSCRIBER = f"""
 SELECT s.id, s.tenant_id, s.username, e.profile_id, c.sealed, s.bind_mac,
-       CASE WHEN isfinite(e.valid_until) THEN ceil(extract(epoch FROM e.valid_until))::bigint END
-           AS valid_until_s,
+       {_end_s("e.valid_until")} AS valid_until_s,
        host(s.static_ipv4) AS static_ipv4, s.static_ipv6_prefix::text, s.delegated_ipv6::text,
-       NULLIF(s.reply, '{}')::text AS reply,
+       NULLIF(s.reply, '{{}}')::text AS reply,
        ARRAY(SELECT nas_id FROM subscriber_nas n WHERE n.subscriber_id = s.id ORDER BY nas_id)
            AS nas_ids,
        (SELECT json_agg(json_build_array(h.source, h.effect,
-                   floor(extract(epoch FROM h.since))::bigint,
-                   CASE WHEN isfinite(h.until) THEN ceil(extract(epoch FROM h.until))::bigint END)
+                   CASE h.since WHEN 'infinity' THEN {_NEVER_YET_S} WHEN '-infinity' THEN 0
+                        ELSE floor(extract(epoch FROM h.since))::bigint END,
+                   {_end_s("h.until")})
                ORDER BY h.id)::text
           FROM hold h WHERE h.subscriber_id = s.id) AS holds
   FROM subscriber s
   LEFT JOIN credential c ON c.subscriber_id = s.id
   LEFT JOIN entitlement e ON e.subscriber_id = s.id
-"""
+"""  # noqa: S608 - nothing here comes from outside
 SUBSCRIBERS_BY_ID = _SUBSCRIBER + " WHERE s.id = ANY($1::bigint[])"
 SUBSCRIBERS_AFTER = _SUBSCRIBER + " WHERE s.id > $1 ORDER BY s.id LIMIT $2"
 SUBSCRIBER_BY_NAME = _SUBSCRIBER + " WHERE s.tenant_id = $1 AND s.username = $2"
@@ -83,7 +99,11 @@ def subscriber_of(row: asyncpg.Record, dictionary: Dictionary) -> SubscriberReco
 
 def reply_of(row: asyncpg.Record) -> Iterator[tuple[str, str | int]]:
     """The (name, value) pairs of a subscriber's extra attributes; a list means several."""
-    for name, value in json.loads(row["reply"] or "{}").items():
+    reply = json.loads(row["reply"] or "{}")
+    if not isinstance(reply, dict):  # the column takes any JSON from who writes SQL
+        log.warning("reply_ignored", subscriber=row["id"])
+        return
+    for name, value in reply.items():
         for one in value if isinstance(value, list) else [value]:
             yield name, one if isinstance(one, int | str) else str(one)
 

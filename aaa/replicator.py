@@ -49,6 +49,7 @@ DATABASE_ERRORS = (
     asyncpg.InterfaceError,
 )
 
+Errand = Callable[[], Awaitable[None]]
 Subscribers = dict[int, tuple[int, bytes, SubscriberRecord] | None]
 
 
@@ -80,7 +81,7 @@ class Replicator:
         dictionary: Dictionary,
         clock: Clock,
         *,
-        errands: Sequence[Callable[[], Awaitable[None]]] = (),
+        errands: Sequence[Errand] = (),
     ) -> None:
         """`errands` are run every second while the database is there: shipping, pruning."""
         self.progress = Progress()

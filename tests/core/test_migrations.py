@@ -170,7 +170,9 @@ async def test_an_owner_that_may_not_make_the_roles_is_told_what_to_ask_for(
         await runner.upgrade(url)
     assert await tables(virgin_cluster_url) == []
     for role in (APP_ROLE, NODE_ROLE):
-        assert f"CREATE ROLE {APP_ROLE} NOLOGIN; GRANT {APP_ROLE} TO poor_owner" in str(refusal.value)
+        assert f"CREATE ROLE {APP_ROLE} NOLOGIN; GRANT {APP_ROLE} TO poor_owner" in str(
+            refusal.value
+        )
         await execute(virgin_cluster_url, f"CREATE ROLE {role} NOLOGIN")
     with pytest.raises(CannotUpgrade, match="GRANT turnpike_app TO poor_owner"):
         await runner.upgrade(url)

@@ -1,0 +1,158 @@
+"""Slots: of parallel logins no more are let in than the limit, whichever process asks (P13)."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aaa.live import Live
+
+NOW = 1_800_000_000.0
+MINUTE_S = 60.0
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    one = Live(tmp_path / "live")
+    yield one
+    one.close()
+
+
+def reserve(
+    live: Live,
+    device: bytes,
+    nonce: int,
+    *,
+    limit: int = 1,
+    kick: bool = False,
+    now: float = NOW,
+    subscriber_id: int = 1,
+) -> bool:
+    return live.reserve(
+        subscriber_id, device, nonce, limit=limit, kick=kick, now=now, until=now + MINUTE_S
+    )
+
+
+def test_the_limit_is_the_limit(live: Live) -> None:
+    assert reserve(live, b"a", 1, limit=2)
+    assert reserve(live, b"b", 2, limit=2)
+    assert not reserve(live, b"c", 3, limit=2)
+    assert live.others(1, b"c", NOW) == 2
+    assert live.others(2, b"c", NOW) == 0  # somebody else's slots are not mine
+
+
+def test_a_device_that_dials_again_takes_its_own_slot(live: Live) -> None:
+    assert reserve(live, b"a", 1)
+    assert live.others(1, b"a", NOW) == 0
+    assert reserve(live, b"a", 2)
+    assert not reserve(live, b"b", 3)
+    live.release(1, 1)  # the first login's, long replaced
+    assert not reserve(live, b"b", 3)
+    live.release(1, 2)
+    assert reserve(live, b"b", 3)
+
+
+def test_a_login_without_a_device_is_always_one_more(live: Live) -> None:
+    assert reserve(live, b"", 1, limit=2)
+    assert reserve(live, b"", 2, limit=2)
+    assert not reserve(live, b"", 3, limit=2)
+    assert live.others(1, b"", NOW) == 2
+
+
+def test_a_slot_that_nobody_began_to_use_is_free_after_its_time(live: Live) -> None:
+    assert reserve(live, b"a", 1)
+    assert not reserve(live, b"b", 2, now=NOW + MINUTE_S - 0.001)
+    assert live.others(1, b"b", NOW + MINUTE_S) == 0
+    assert reserve(live, b"b", 2, now=NOW + MINUTE_S)
+    assert not reserve(live, b"a", 3, now=NOW + MINUTE_S)
+
+
+def test_where_the_oldest_is_to_go_it_goes(live: Live) -> None:
+    for nonce, device in enumerate((b"a", b"b", b"c"), start=1):
+        assert reserve(live, device, nonce, limit=2, kick=True, now=NOW + nonce)
+    assert live.others(1, b"a", NOW + 4) == 2  # b and c
+    assert live.others(1, b"b", NOW + 4) == 1
+    assert live.others(1, b"c", NOW + 4) == 1
+    assert reserve(live, b"d", 4, limit=1, kick=True, now=NOW + 5)  # the limit was lowered
+    assert live.others(1, b"x", NOW + 5) == 1
+
+
+def test_giving_back_what_one_does_not_hold_changes_nothing(live: Live) -> None:
+    live.release(1, 99)
+    assert reserve(live, b"a", 1)
+    live.release(1, 99)
+    live.release(2, 1)
+    assert not reserve(live, b"b", 2)
+
+
+CONTENDER = """
+import sys
+from pathlib import Path
+from aaa.live import Live
+
+live, number = Live(Path(sys.argv[1])), int(sys.argv[2])
+print("here", flush=True)
+sys.stdin.readline()
+admitted = sum(
+    live.reserve(subscriber, b"%d:%d" % (number, login), number * 100 + login,
+                 limit=1, kick=False, now=1.8e9, until=1.8e9 + 60)
+    for subscriber in range(200)
+    for login in range(10)
+)
+print(admitted, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_of_fifty_logins_in_five_processes_exactly_one_is_let_in(tmp_path: Path) -> None:
+    """Two hundred such races at once; every process hurries through the same subscribers."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CONTENDER, str(tmp_path / "live"), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(5)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    admitted = [int(process.communicate(timeout=60)[0]) for process in processes]
+    assert sum(admitted) == 200
+    live = Live(tmp_path / "live")
+    assert [live.others(subscriber, b"", 1.8e9) for subscriber in range(200)] == [1] * 200
+    live.close()
+
+
+@pytest.mark.slow
+def test_a_process_killed_among_reservations_leaves_no_lock_and_no_damage(tmp_path: Path) -> None:
+    code = CONTENDER.replace("range(200)", "range(10**9)")
+    for _ in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "live"), "1"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        live = Live(tmp_path / "live")
+        while not live.others(300, b"", 1.8e9):
+            pass
+        process.kill()
+        process.communicate(timeout=10)
+        assert live.reserve(10**12, b"a", 1, limit=1, kick=False, now=1.8e9, until=1.8e9 + 60)
+        assert live.others(0, b"", 1.8e9) == 1
+        for subscriber in range(301):
+            live.release(subscriber, 100)
+        live.close()

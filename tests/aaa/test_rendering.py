@@ -1,0 +1,110 @@
+"""A plan as octets: kept while it is the same, made anew when it is not, and complete."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import msgspec
+import pytest
+
+from aaa.records import Personal, ProfileRecord
+from aaa.rendering import PERSONAL_KEPT_MAX, Renderer
+from core.radius.codec import encode_named
+from nas_adapters.profile import ServiceProfile
+from tests.aaa.replica import DICTIONARY
+
+HOME = ProfileRecord(
+    7, 1, "home-50", 50_000_000, 20_000_000, None, None, None, None, 1, "reject", 86_400, 300,
+    "pool-a",
+)  # fmt: skip
+GARDEN = ServiceProfile(
+    download_bps=1_000_000, upload_bps=1_000_000, filter_id="walled-garden", session_timeout_s=600
+)
+PERSONAL = Personal("203.0.113.9", "2001:db8:1:42::/64", "2001:db8:42::/56", b"\x12\x04hi")
+
+
+@pytest.fixture
+def renderer() -> Renderer:
+    one = Renderer(DICTIONARY, GARDEN)
+    one.replace_profiles({HOME.id: HOME})
+    return one
+
+
+def told(renderer: Renderer, vendor: str, personal: Personal | None = None, **kw: bool) -> str:
+    attributes = renderer.attributes(vendor, HOME.id, personal, walled=kw.get("walled", False))
+    return " ".join(f"{attr.name}={attr.value!s}" for attr in attributes)
+
+
+def test_each_vendor_hears_its_own_dialect(renderer: Renderer) -> None:
+    assert "Mikrotik-Rate-Limit=20M/50M" in told(renderer, "mikrotik")
+    said = [
+        renderer.octets(vendor, HOME.id, None, walled=False)
+        for vendor in ("generic", "mikrotik", "cisco", "huawei_bng", "accel_ppp")
+    ]
+    assert all(one != other for one, other in pairwise(said))
+
+
+def test_the_octets_are_the_attributes_and_the_extra_ones(renderer: Renderer) -> None:
+    for personal in (None, PERSONAL):
+        expected = b"".join(
+            encode_named(DICTIONARY, attr.name, attr.value, tag=attr.tag)
+            for attr in renderer.attributes("mikrotik", HOME.id, personal, walled=False)
+        )
+        extra = personal.reply if personal else b""
+        for _ in range(2):  # rendered, then kept
+            assert renderer.octets("mikrotik", HOME.id, personal, walled=False) == expected + extra
+
+
+def test_session_timeout_depends_on_the_moment_and_is_not_in_it(renderer: Renderer) -> None:
+    for walled in (False, True):
+        assert "Session-Timeout" not in told(renderer, "generic", walled=walled)
+
+
+def test_addresses_of_ones_own_replace_the_pool_and_stay_outside_the_garden(
+    renderer: Renderer,
+) -> None:
+    free, walled = (
+        told(renderer, "generic", PERSONAL),
+        told(renderer, "generic", PERSONAL, walled=True),
+    )
+    assert "203.0.113.9" in free
+    assert "2001:db8:1:42::/64" in free
+    assert "2001:db8:42::/56" in free
+    for address in ("203.0.113.9", "2001:db8"):
+        assert address not in walled
+    assert "walled-garden" in walled
+    assert "Acct-Interim-Interval=300" in walled  # who is confined is still counted
+
+
+def test_a_changed_plan_is_rendered_anew_for_everybody(renderer: Renderer) -> None:
+    before = [
+        renderer.octets("mikrotik", HOME.id, personal, walled=False)
+        for personal in (None, PERSONAL)
+    ]
+    faster = msgspec.structs.replace(HOME, download_bps=90_000_000)
+    renderer.replace_profiles({HOME.id: faster})
+    after = [
+        renderer.octets("mikrotik", HOME.id, personal, walled=False)
+        for personal in (None, PERSONAL)
+    ]
+    for old, new in zip(before, after, strict=True):
+        assert b"20M/50M" in old
+        assert b"20M/90M" in new
+    assert renderer.profile(HOME.id) == faster
+    renderer.replace_profiles({})
+    assert renderer.profile(HOME.id) is None
+
+
+def test_more_personal_ones_than_are_kept_are_right_as_well(renderer: Renderer) -> None:
+    for _ in range(2):
+        for number in range(PERSONAL_KEPT_MAX + 10):
+            reply = b"\x12\x06%04d" % number
+            octets = renderer.octets(
+                "generic", HOME.id, Personal(None, None, None, reply), walled=False
+            )
+            assert octets.endswith(reply)
+
+
+def test_the_garden_keeps_no_timeout_of_its_own() -> None:
+    strict = Renderer(DICTIONARY, replace(GARDEN, session_timeout_s=60))
+    strict.replace_profiles({HOME.id: HOME})
+    assert "Session-Timeout" not in told(strict, "generic", walled=True)

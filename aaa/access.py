@@ -87,7 +87,7 @@ class Access:
         self._clock = clock
         self._random = random
         self._settings = settings
-        self._nonces = b""
+        self._nonces: list[bytes] = []
 
     def refresh(self) -> bool:
         """Take a snapshot for the turn; whether `nases` is new."""
@@ -110,8 +110,8 @@ class Access:
         if nas is None:  # removed since the packet was matched: as if never known
             return None
         now_s = self._clock.unix_s()
-        name = packet.get(USER_NAME) or b""
-        calling = packet.get(CALLING_STATION_ID) or b""
+        name = packet.first.get(USER_NAME) or b""
+        calling = packet.first.get(CALLING_STATION_ID) or b""
         record = self._directory.subscriber(nas.tenant_id, name) if name else None
         station = (nas.id, calling or name)
         locked = self._throttle.is_locked(station, now)
@@ -204,7 +204,7 @@ class Access:
         return self._live.reserve(
             record.id,
             _device(nas, calling),
-            int.from_bytes(nonce, "big"),
+            int(nonce, 16),
             limit=facts.session_limit,
             kick=facts.at_limit == "kick_oldest",
             now=now_s,
@@ -224,7 +224,7 @@ class Access:
         if walled:
             garden_s = self._settings.garden_session_timeout_s
             timeout_s = min(timeout_s, garden_s) if timeout_s else garden_s
-        octets = _CLASS_HEADER + b"%016x" % record.id + nonce.hex().encode() + proof_attributes
+        octets = _CLASS_HEADER + b"%016x" % record.id + nonce + proof_attributes
         if timeout_s:
             octets += _SESSION_TIMEOUT_HEADER + _uint32.pack(min(timeout_s, _UINT32_MAX))
         return octets + self._renderer.octets(
@@ -260,7 +260,7 @@ class Access:
         steps = trace(facts)
         if reason and steps[-1][2] != reason:  # decided after the rules, by the reservation
             steps[-1] = ("reserve", f"limit={facts.session_limit}", reason)
-        name = to_text(packet.get(USER_NAME) or b"")
+        name = to_text(packet.first.get(USER_NAME) or b"")
         self._decisions.add(
             DecisionRecord(
                 now_s, nas.tenant_id, nas.id, nas.name, name, to_text(calling), result, reason,
@@ -271,11 +271,11 @@ class Access:
             log.info("access_reject", nas=nas.name, user=name, reason=reason)
 
     def _nonce(self) -> bytes:
-        """Eight octets that no other login has; drawn in bulk, since a system call costs more."""
+        """Eight octets in hex that no other login has; drawn in bulk, a system call costs more."""
         if not self._nonces:
-            self._nonces = self._random(8 * _NONCES_AT_ONCE)
-        nonce, self._nonces = self._nonces[:8], self._nonces[8:]
-        return nonce
+            drawn = self._random(8 * _NONCES_AT_ONCE).hex().encode()
+            self._nonces = [drawn[at : at + 16] for at in range(0, len(drawn), 16)]
+        return self._nonces.pop()
 
 
 def _device(nas: NasRecord, calling: bytes) -> bytes:

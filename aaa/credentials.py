@@ -4,6 +4,7 @@ What is sealed is what the methods need, worked out when the password is set: th
 hashes that MS-CHAP asks for, and the password itself, which PAP and CHAP need.
 """
 
+import struct
 from typing import Final
 
 from aaa.methods.md4 import credential_of
@@ -11,6 +12,8 @@ from aaa.methods.outcome import Credential
 from core.secret import Vault
 
 HASH_OCTETS: Final = 16
+
+_owner = struct.Struct(">QQ")
 
 
 def seal_credential(vault: Vault, tenant_id: int, subscriber_id: int, password: str) -> bytes:
@@ -32,12 +35,8 @@ def open_credential(vault: Vault, tenant_id: int, subscriber_id: int, sealed: by
         CannotOpen: sealed with another key or for another subscriber.
     """
     plain = vault.open(sealed, _context(tenant_id, subscriber_id))
-    return Credential(
-        password=plain[2 * HASH_OCTETS :],
-        nt_hash=plain[:HASH_OCTETS],
-        nt_hash_hash=plain[HASH_OCTETS : 2 * HASH_OCTETS],
-    )
+    return Credential(plain[32:], plain[:16], plain[16:32])
 
 
 def _context(tenant_id: int, subscriber_id: int) -> bytes:
-    return b"credential:" + tenant_id.to_bytes(8, "big") + subscriber_id.to_bytes(8, "big")
+    return b"credential:" + _owner.pack(tenant_id, subscriber_id)

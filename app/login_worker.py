@@ -7,7 +7,6 @@ database nor its siblings.
 import asyncio
 import gc
 import os
-import secrets
 import socket
 import struct
 from dataclasses import dataclass
@@ -136,7 +135,7 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
         decisions,
         open_vault(settings.key_path),
         clock,
-        secrets.token_bytes,
+        os.urandom,
         AccessSettings(
             radius.reject_delay_s, policy.reservation_s, policy.walled_garden.session_timeout_s
         ),

@@ -23,6 +23,10 @@ RETRY_S_MAX = 5.0
 REFUSED = 78  # EX_CONFIG of sysexits.h: trying again will not help
 
 
+# -P: the code that is installed, whatever lies in the folder we happen to be started from.
+_COMMAND = (sys.executable, "-P", "-m", "app.children")
+
+
 class Supervised:
     """`arguments` go to ``python -m app.children``; `descriptors` stay open across restarts."""
 
@@ -99,9 +103,7 @@ class Supervised:
 
     async def _spawn(self) -> Process:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "app.children",
+            *_COMMAND,
             *self._arguments,
             stdin=PIPE,
             stdout=PIPE,
@@ -130,7 +132,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
 async def run_once(arguments: tuple[str, ...], settings: Settings) -> int:
     """Run a child that ends by itself; its exit status."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app.children", *arguments, stdin=PIPE, stdout=DEVNULL
+        *_COMMAND, *arguments, stdin=PIPE, stdout=DEVNULL
     )
     await process.communicate(settings.model_dump_json().encode() + b"\n")
     assert process.returncode is not None

@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_OCTETS = 32
-_VERSION = b"\x01"
+_VERSION = 1
 _NONCE_OCTETS = 12
 _SEALED_OCTETS_MIN = 29  # version, nonce, and the tag of nothing
 
@@ -46,7 +46,7 @@ class Vault:
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         nonce = self._random(_NONCE_OCTETS)
-        return _VERSION + nonce + self._cipher.encrypt(nonce, plain, context)
+        return bytes((_VERSION,)) + nonce + self._cipher.encrypt(nonce, plain, context)
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
         """The plain octets.
@@ -54,7 +54,7 @@ class Vault:
         Raises:
             CannotOpen: the key, the context or the octets are not those it was sealed with.
         """
-        if sealed[:1] != _VERSION or len(sealed) < _SEALED_OCTETS_MIN:
+        if len(sealed) < _SEALED_OCTETS_MIN or sealed[0] != _VERSION:
             raise CannotOpen("sealed in a form that this version does not know")
         try:
             return self._cipher.decrypt(sealed[1:13], sealed[13:], context)

@@ -67,6 +67,7 @@ class Endpoint:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             else:
                 sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        self._is_plain = not self._is_ipv6 and not self.is_wildcard
         self._asked: dict[Address, tuple[int, int, bytes]] = {}
 
     def receive(self) -> tuple[bytes, Address]:
@@ -75,7 +76,7 @@ class Endpoint:
         Raises:
             BlockingIOError: nothing waits.
         """
-        if not self._is_ipv6 and not self.is_wildcard:
+        if self._is_plain:
             return self.sock.recvfrom(DATAGRAM_OCTETS_MAX)
         datagram, ancillary, _, source = self.sock.recvmsg(DATAGRAM_OCTETS_MAX, 64)
         host: str = source[0]
@@ -102,7 +103,7 @@ class Endpoint:
         """Whether the kernel took it.  A full send buffer or a vanished route loses it,
         as any network may; the peer asks again."""
         try:
-            if not self._is_ipv6 and not self.is_wildcard:
+            if self._is_plain:
                 self.sock.sendto(octets, address)
                 return True
             host, port = address

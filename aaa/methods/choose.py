@@ -40,13 +40,14 @@ def prove(
     RFC 2865 §4.1 and RFC 3579 §3.3 allow one proof a request; with two, whichever we
     looked at, somebody in between might have looked at the other.
     """
-    hidden = request.get(USER_PASSWORD)
-    response = request.get(CHAP_PASSWORD)
-    arap = request.has(ARAP_PASSWORD)
-    eap = request.has(EAP_MESSAGE)
+    attributes = request.first
+    hidden = attributes.get(USER_PASSWORD)
+    response = attributes.get(CHAP_PASSWORD)
+    arap = ARAP_PASSWORD in attributes
+    eap = EAP_MESSAGE in attributes
     proofs = (hidden is not None) + (response is not None) + arap + eap
     microsoft: dict[int, bytes] = {}
-    if request.has(VENDOR_SPECIFIC):
+    if VENDOR_SPECIFIC in attributes:
         proofs += _read_microsoft(request, microsoft)
     if proofs != 1:
         if proofs == 0:
@@ -59,7 +60,7 @@ def prove(
     if response is not None:
         if len(request.all(CHAP_PASSWORD)) > 1:
             return _TWO_PROOFS
-        challenge = request.get(CHAP_CHALLENGE)
+        challenge = attributes.get(CHAP_CHALLENGE)
         if challenge is None:
             challenge = request.authenticator
         return chap.prove(response, challenge, credential)

@@ -44,7 +44,7 @@ class Counters:
         self.rejects[reason] = self.rejects.get(reason, 0) + 1
 
     def took(self, seconds: float) -> None:
-        """How long one request kept us, from the socket to the socket."""
+        """How long one request kept us, from its turn to its reply."""
         # Doubling bounds make the bucket the length of a binary number.
         index = int(seconds * 16_000).bit_length()
         self.latency_buckets[index if index < 16 else 16] += 1

@@ -23,10 +23,10 @@ class Packet:
     """One packet, parsed.  Order among attributes of one type is kept (RFC 2865 §5)."""
 
     __slots__ = (
-        "_first",
         "_more",
         "authenticator",
         "code",
+        "first",
         "identifier",
         "message_authenticator_at",
         "octets",
@@ -44,19 +44,19 @@ class Packet:
         self.identifier = octets[1]
         self.authenticator = octets[4:20]
         self.message_authenticator_at = message_authenticator_at  # of its value; 0 = absent
-        self._first = first
+        self.first = first  # number -> the first value of this type, raw
         self._more = more
 
     def get(self, number: int) -> bytes | None:
         """The first value of this type, raw, or None."""
-        return self._first.get(number)
+        return self.first.get(number)
 
     def has(self, number: int) -> bool:
-        return number in self._first
+        return number in self.first
 
     def all(self, number: int) -> list[bytes]:
         """Every value of this type, in packet order."""
-        value = self._first.get(number)
+        value = self.first.get(number)
         if value is None:
             return []
         if not self._more:

@@ -171,7 +171,7 @@ class Responder:
 
     def _sealed(self, packet: Packet, client: Client, reply: Reply) -> bytes | None:
         attributes = reply.attributes
-        if packet.has(PROXY_STATE):
+        if PROXY_STATE in packet.first:
             # All of them, unchanged and in their order (RFC 2865 §5.33).
             for state in packet.all(PROXY_STATE):
                 attributes += attribute(PROXY_STATE, state)

@@ -11,7 +11,15 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import cli_db as cli_database
-from app import cli_decision, cli_nas, cli_output, cli_subscriber, instance, serving
+from app import (
+    cli_decision,
+    cli_explain,
+    cli_nas,
+    cli_output,
+    cli_subscriber,
+    instance,
+    serving,
+)
 from app.apply import Applied, apply
 from app.cli_context import CLOCK, AllTenants, Config, DataDir, TenantCode, settings_of
 from app.manifest_file import read
@@ -31,6 +39,7 @@ commands = typer.Typer(
 )
 commands.add_typer(cli_nas.commands, name="nas")
 commands.add_typer(cli_subscriber.commands, name="subscriber")
+commands.command("explain")(cli_explain.command)
 commands.add_typer(cli_decision.commands, name="decision")
 commands.add_typer(cli_database.commands, name="db")
 

@@ -62,6 +62,7 @@ class Progress:
     applied: int = 0
     rebuilds: int = 0
     subscribers: int = 0
+    current: asyncio.Event = field(default_factory=asyncio.Event)  # set by the first full pass
 
 
 @dataclass(slots=True)
@@ -176,6 +177,7 @@ class Replicator:
             self._writer.set_position(cluster, xmin)
             self._mark_written_at = now
         self.progress.caught_up_at = self._clock.unix_s()
+        self.progress.current.set()
 
     async def _apply(self, connection: asyncpg.Connection, mark: int) -> bool:
         found = await connection.fetch(_CHANGES, str(mark), timeout=STATEMENT_TIMEOUT_S)

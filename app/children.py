@@ -24,12 +24,12 @@ def main(arguments: list[str]) -> None:
             from app import replicator_process
 
             child.run(replicator_process.run)
-        case ["web", descriptor]:
+        case ["web", descriptor, *roles]:
             from app import web_process
 
             child.run(
                 lambda settings, ready, stop: web_process.run(
-                    settings, int(descriptor), ready, stop
+                    settings, int(descriptor), "login" in roles, ready, stop
                 )
             )
         case ["migrate"]:

@@ -82,6 +82,7 @@ class _Daemon:
         self._auth: list[socket.socket] = []
         self._acct: list[socket.socket] = []
         self._web: socket.socket | None = None
+        self._database_url: str | None = None  # of whichever database it became
         self._children: list[Supervised] = []
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
@@ -152,9 +153,8 @@ class _Daemon:
             yield Supervised(f"login-{number}", arguments, self._settings, self._clock, descriptors)
         if self._web is not None:
             descriptor = self._web.fileno()
-            yield Supervised(
-                "web", ("web", str(descriptor)), self._settings, self._clock, (descriptor,)
-            )
+            arguments = ("web", str(descriptor), *(("login",) if self._logs_in else ()))
+            yield Supervised("web", arguments, self._settings, self._clock, (descriptor,))
 
     def _keep(self, child: Supervised, tasks: asyncio.TaskGroup) -> None:
         self._children.append(child)
@@ -168,13 +168,17 @@ class _Daemon:
         tasks.create_task(self._say_ready(list(self._children), current))
         if filled:
             asyncio.get_running_loop().call_later(DATABASE_GRACE_S, current.set)
-        settings = await database.open(patient=filled)
+        self._database_url = (await database.open(patient=filled)).database_url
         tasks.create_task(database.keep())
         if self._logs_in:
-            replicator = Supervised("replicator", ("replicator",), settings, self._clock)
+            replicator = Supervised("replicator", ("replicator",), self._resolved(), self._clock)
             self._keep(replicator, tasks)
             await replicator.ready.wait()
         current.set()
+
+    def _resolved(self) -> Settings:
+        """Settings for children: with the URL of the private cluster, once there is one."""
+        return self._settings.model_copy(update={"database_url": self._database_url})
 
     async def _say_ready(self, servers: list[Supervised], current: asyncio.Event) -> None:
         for server in servers:
@@ -210,7 +214,7 @@ class _Daemon:
                 log.warning("reload_needs_restart", settings=",".join(ignored))
             logging_setup.configure(self._settings.log.level, self._settings.log.format)
             for child in self._children:
-                await child.renew(self._settings)
+                await child.renew(self._resolved())
             log.info("reloaded")
 
 

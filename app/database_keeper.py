@@ -5,6 +5,7 @@ the private cluster, which is started, watched, and started again when it was ki
 """
 
 import asyncio
+import threading
 
 import structlog
 
@@ -30,6 +31,8 @@ class DatabaseKeeper:
             if settings.database_url
             else Cluster(paths.postgres, bin_dir=settings.database.bin_dir)
         )
+        self._lock = threading.Lock()
+        self._closed = False
 
     async def open(self, *, patient: bool) -> Settings:
         """Settings with the URL of a database whose schema is ours; waits until there is one.
@@ -67,17 +70,25 @@ class DatabaseKeeper:
                 continue
             log.warning("database_gone")
             try:
-                await asyncio.to_thread(self._cluster.start)
+                await asyncio.to_thread(self._start, self._cluster)
             except (Refused, OSError) as error:
                 log.error("database_not_started", reason=str(error))  # noqa: TRY400 - no bug
 
     def close(self) -> None:
-        """Stop the private cluster, unless a command still uses it."""
+        """Stop the private cluster, unless a command still uses it; for good."""
         if self._cluster is not None:
-            self._cluster.stop()
+            with self._lock:  # a start that was under way goes on in its thread
+                self._closed = True
+                self._cluster.stop()
 
     async def _started(self) -> Settings:
         if self._cluster is None:
             return self._settings
-        url = await asyncio.to_thread(self._cluster.start)
+        url = await asyncio.to_thread(self._start, self._cluster)
         return self._settings.model_copy(update={"database_url": url})
+
+    def _start(self, cluster: Cluster) -> str:
+        with self._lock:
+            if self._closed:
+                raise Refused("told to stop")
+            return cluster.start()

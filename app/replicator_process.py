@@ -5,7 +5,7 @@ import os
 from datetime import timedelta
 
 from aaa.directory import DirectoryWriter, open_environment
-from aaa.replicator import Replicator
+from aaa.replicator import Progress, Replicator
 from aaa.shipping import DecisionShipper
 from aaa.status import ReplicatorStatus
 from app.child import Ready, Stop
@@ -47,7 +47,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     )
     started_at = clock.unix_s()
     following = asyncio.create_task(replicator.run())
-    told = False
+    telling = asyncio.create_task(_tell(replicator.progress, ready))
     try:
         while not stop.is_set() and not following.done():
             progress = replicator.progress
@@ -65,20 +65,24 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
                     decisions_shipped=shipper.shipped,
                 ),
             )
-            if progress.caught_up_at and not told:
-                told = True
-                ready()
             try:
-                async with asyncio.timeout(STATUS_EVERY_S if told else 0.05):
+                async with asyncio.timeout(STATUS_EVERY_S):
                     await stop.wait()
             except TimeoutError:
                 continue
     finally:
+        telling.cancel()
         following.cancel()
-        await asyncio.wait([following])
+        await asyncio.wait([following, telling])
         await database.dispose()
     if not following.cancelled():
         following.result()  # it ends by itself only with a bug; the supervisor starts us again
+
+
+async def _tell(progress: Progress, ready: Ready) -> None:
+    """Say "ready" when the directory first holds what the database holds."""
+    await progress.current.wait()
+    ready()
 
 
 class _Pruner:

@@ -6,9 +6,19 @@ no flow of packets ever changes worker.
 
 import errno
 import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from core.errors import Refused
 from core.udp import bind
+
+T = TypeVar("T")
+
+# A supervisor that was killed leaves children who finish what they began; whoever starts in
+# its place at once, as service managers do, waits for them.
+PREDECESSOR_GONE_WITHIN_S = 6.0
+RETRY_EVERY_S = 0.1
 
 
 class CannotListen(Refused):
@@ -26,11 +36,7 @@ def udp_sockets(
     try:
         # Sharing a port means sharing it with strangers of the same user, too: another
         # instance would get half of our packets.  So first see that it is free.
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            if family == socket.AF_INET6 and host == "::":
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            probe.bind((host, port))
+        _patiently(lambda: _try_alone(host, port))
         first = bind(host, port, receive_buffer_octets=receive_buffer_octets)
         port = first.getsockname()[1]
         return [
@@ -51,11 +57,13 @@ def tcp_socket(host: str, port: int, *, setting: str) -> socket.socket:
         CannotListen: names the setting and the remedy.
     """
     try:
-        return socket.create_server(
-            (host, port),
-            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
-            backlog=1024,
-            dualstack_ipv6=host == "::",
+        return _patiently(
+            lambda: socket.create_server(
+                (host, port),
+                family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+                backlog=1024,
+                dualstack_ipv6=host == "::",
+            )
         )
     except OSError as error:
         raise CannotListen(_explained(error, host, port, setting)) from None
@@ -65,6 +73,26 @@ def shown(sock: socket.socket) -> str:
     """HOST:PORT of a socket, as a person writes it."""
     host, port = sock.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _try_alone(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        if family == socket.AF_INET6 and host == "::":
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        probe.bind((host, port))
+
+
+def _patiently(listen: Callable[[], T]) -> T:
+    """What `listen` returns, tried again for a while if the address is in use."""
+    for _ in range(round(PREDECESSOR_GONE_WITHIN_S / RETRY_EVERY_S)):
+        try:
+            return listen()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            time.sleep(RETRY_EVERY_S)
+    return listen()
 
 
 def _explained(error: OSError, host: str, port: int, setting: str) -> str:

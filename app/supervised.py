@@ -46,18 +46,16 @@ class Supervised:
         self._clock = clock
         self._descriptors = descriptors
         self._process: Process | None = None
+        self._announcing: asyncio.Task[bool] | None = None
+        self._changing = asyncio.Lock()  # held while the process is started or replaced
 
     async def keep(self) -> None:
         """Run it, and again whenever it ends, until cancelled."""
         wait_s = 0.0
         while True:
+            process = await self._running()
             started_at = self._clock.monotonic()
-            if self._process is None:
-                self._process = await self._spawn()
-            process = self._process
-            announced = asyncio.create_task(self._announced(process))
             status = await process.wait()
-            announced.cancel()
             if self._process is not process:
                 continue  # replaced on purpose: watch the successor
             self._process = None
@@ -69,23 +67,27 @@ class Supervised:
 
     async def renew(self, settings: Settings) -> None:
         """Replace it by one with other settings; both serve for a moment, so no request is lost."""
-        self._settings = settings
-        old = self._process
-        if old is None:
-            return  # between two lives: the next one has them
-        fresh = await self._spawn()
-        try:
-            async with asyncio.timeout(READY_WITHIN_S):
-                announced = await self._announced(fresh)
-        except TimeoutError:
+        async with self._changing:
+            self._settings = settings
+            if self._process is None:
+                return  # between two lives: the next one has them
+            fresh = await self._spawn()
             announced = False
-        if not announced:
-            log.error("child_not_renewed", child=self.name)
-            fresh.kill()
-            await fresh.wait()
-            return
-        self._process = fresh
-        _signal(old, signal.SIGTERM)
+            try:
+                async with asyncio.timeout(READY_WITHIN_S):
+                    announced = await self._announced(fresh)
+            except TimeoutError:
+                pass
+            finally:
+                if not announced:
+                    _signal(fresh, signal.SIGKILL)
+            if not announced:
+                log.error("child_not_renewed", child=self.name)
+                await fresh.wait()
+                return
+            old, self._process = self._process, fresh
+            if old is not None:
+                _signal(old, signal.SIGTERM)
 
     async def stop(self, within_s: float) -> None:
         """Let it finish what it began, then make sure that it is gone.  `keep` must have ended."""
@@ -100,6 +102,14 @@ class Supervised:
             log.error("child_killed", child=self.name)  # noqa: TRY400 - no bug of ours
             _signal(process, signal.SIGKILL)
             await process.wait()
+
+    async def _running(self) -> Process:
+        """The process, started if there is none."""
+        async with self._changing:
+            if self._process is None:
+                self._process = await self._spawn()
+                self._announcing = asyncio.create_task(self._announced(self._process))
+            return self._process
 
     async def _spawn(self) -> Process:
         process = await asyncio.create_subprocess_exec(
@@ -134,6 +144,10 @@ async def run_once(arguments: tuple[str, ...], settings: Settings) -> int:
     process = await asyncio.create_subprocess_exec(
         *_COMMAND, *arguments, stdin=PIPE, stdout=DEVNULL
     )
-    await process.communicate(settings.model_dump_json().encode() + b"\n")
+    try:
+        await process.communicate(settings.model_dump_json().encode() + b"\n")
+    finally:
+        if process.returncode is None:  # we are told to stop, and so is it
+            _signal(process, signal.SIGKILL)
     assert process.returncode is not None
     return process.returncode

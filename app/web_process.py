@@ -13,10 +13,11 @@ from web.app import make_app
 DRAIN_S = 3.0
 
 
-async def run(settings: Settings, descriptor: int, ready: Ready, stop: Stop) -> None:
-    """Serve until `stop`; `descriptor` is the listening socket."""
+async def run(settings: Settings, descriptor: int, logs_in: bool, ready: Ready, stop: Stop) -> None:
+    """Serve until `stop`; `descriptor` is the listening socket, `logs_in` says whether this
+    instance has login workers."""
     runner = web.AppRunner(
-        make_app(Paths(settings.data_dir).status, Clock()),
+        make_app(Paths(settings.data_dir).status, Clock(), logs_in=logs_in),
         access_log=None,
         keepalive_timeout=15.0,
         shutdown_timeout=DRAIN_S,

@@ -23,17 +23,21 @@ class Health:
     subscribers: int | None
 
 
-def assess(directory: Path, now_s: float) -> Health:
-    """Logins are answered as long as one worker lives; the database may be away."""
+def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
+    """Logins are answered as long as one worker lives; the database may be away.
+
+    A node that answers no logins (`logs_in`) serves as long as it can say so.
+    """
     workers = status.read(directory, "worker-*", WorkerStatus)
     alive = sum(1 for _, said_at in workers.values() if now_s - said_at < FRESH_S)
+    serving = alive > 0 or not logs_in
     replicator = status.read(directory, "replicator", ReplicatorStatus).get("replicator")
     if replicator is None:
-        return Health(alive > 0, alive, "away", None, None)
+        return Health(serving, alive, "away", None, None)
     said, said_at = replicator
     connected = said.connected and now_s - said_at < FRESH_S
     return Health(
-        alive > 0,
+        serving,
         alive,
         "connected" if connected else "away",
         round(now_s - said.caught_up_at, 3) if said.caught_up_at else None,
@@ -44,13 +48,14 @@ def assess(directory: Path, now_s: float) -> Health:
 class HealthPage:
     """GET /healthz: 200 while logins are answered, else 503."""
 
-    def __init__(self, directory: Path, clock: Clock) -> None:
+    def __init__(self, directory: Path, clock: Clock, *, logs_in: bool) -> None:
+        self._logs_in = logs_in
         self._directory = directory
         self._clock = clock
 
     async def get(self, request: web.Request) -> web.Response:
         del request
-        health = assess(self._directory, self._clock.unix_s())
+        health = assess(self._directory, self._clock.unix_s(), logs_in=self._logs_in)
         return web.json_response(
             {
                 "status": "ok" if health.serving else "down",

@@ -63,7 +63,10 @@ class AccessSettings:
 
 
 class Access:
-    """Decides logins.  One a worker; `refresh` before each turn, `end_turn` after it."""
+    """Decides logins.  One a worker; `refresh` before each turn, `end_turn` after it.
+
+    `vault` opens what is at rest, `states` seals what EAP gets back a moment later.
+    """
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class Access:
         throttle: Throttle,
         decisions: DecisionLog,
         vault: Vault,
+        states: Vault,
         clock: Clock,
         random: Callable[[int], bytes],
         settings: AccessSettings,
@@ -84,6 +88,7 @@ class Access:
         self._throttle = throttle
         self._decisions = decisions
         self._vault = vault
+        self._states = states
         self._clock = clock
         self._random = random
         self._settings = settings
@@ -160,7 +165,7 @@ class Access:
             except CannotOpen as error:
                 log.warning("credential_unreadable", subscriber=record.id, error=str(error))
         context = ProofContext(
-            client.secret.octets, self._random, now_s, self._vault, b"%d" % nas.id
+            client.secret.octets, self._random, now_s, self._states, b"%d" % nas.id
         )
         return prove(packet, name, credential, context)
 

@@ -134,6 +134,7 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
         ),
         decisions,
         open_vault(settings.key_path),
+        open_vault(settings.key_path, b"eap-state"),
         clock,
         os.urandom,
         AccessSettings(

@@ -1,5 +1,6 @@
 """Where the encryption key lies: one file of 32 octets, readable by its owner alone."""
 
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -8,8 +9,11 @@ from core.errors import Invalid
 from core.secret import KEY_OCTETS, Vault
 
 
-def open_vault(path: Path) -> Vault:
+def open_vault(path: Path, purpose: bytes = b"") -> Vault:
     """The vault whose key lies in `path`; the first call makes the key.
+
+    With a `purpose` it has a key of its own, derived from the one in the file: what is
+    sealed for minutes by the million does not wear out the key of what is kept for years.
 
     Raises:
         Invalid: the file exists and is not a key, or others may read it.
@@ -32,4 +36,6 @@ def open_vault(path: Path) -> Vault:
             file.write(key)
             file.flush()
             os.fsync(file.fileno())
+    if purpose:
+        key = hmac.digest(key, b"turnpike " + purpose, "sha256")
     return Vault(key, secrets.token_bytes)

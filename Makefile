@@ -12,7 +12,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run peers lint check test bench format lock clean
+.PHONY: help install run peers lint check test bench compile format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,8 @@ bench: $(VENV)/.run  ## measure against FreeRADIUS; BENCH=--quick only shows tha
 	@.ci/peers bench
 	$(BIN)/python -m bench.run $(BENCH)
 
+compile: .venv-compiled/.run  ## the same with its hot modules compiled, in .venv-compiled
+
 format: $(VENV)/.test  ## let ruff format, and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -46,7 +48,7 @@ peers:
 	@.ci/peers
 
 clean:  ## remove what make and the tools made; never var/, where the data are
-	rm -rf $(VENV) .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) .venv-compiled .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache bench/out bench/radload
 	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
 
@@ -67,6 +69,16 @@ $(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
 $(VENV)/.test: requirements-test.txt $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements-test.txt
 	@touch $@
+
+# Not editable: what is compiled is a copy, and the plain sources stay what .venv runs.
+.venv-compiled/.run: requirements-test.txt pyproject.toml setup.py $(shell git ls-files '*.py' 2>/dev/null)
+	@test -n "$$(command -v cc)" || { echo >&2 "a C compiler is needed (on Debian: apt install gcc libc6-dev python3-dev)"; exit 1; }
+	@$(PYTHON) -m venv --clear .venv-compiled
+	@.venv-compiled/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-test.txt
+	rm -rf build
+	TURNPIKE_COMPILE=1 .venv-compiled/bin/python -m pip --disable-pip-version-check --quiet install --no-build-isolation --no-deps .
+	@touch $@
+	.venv-compiled/bin/turnpike version
 
 # The locks name packages, versions and hashes, and no index: they hold whatever index is used.
 UV := .venv-lock/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 \

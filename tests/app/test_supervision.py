@@ -1,0 +1,218 @@
+"""Processes that are killed come back, are told to stop and stop, and leave nobody behind."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from core import postgres_pidfile, status
+from core.postgres import Cluster
+from tests.asking import ACCESS_ACCEPT, ACCESS_REJECT, Nas, pap_request, read, status_server
+from tests.scenarios.flows import flows, is_let_in, private_url, processes_of, sql
+from tests.serving import ISP, PASSWORD, SECRET, Turnpike, eventually, turnpike_process
+
+REJECT_DELAY_S = 1.0
+KEY = SECRET.encode()
+
+pytestmark = [pytest.mark.scenario, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[Turnpike]:
+    """An instance whose processes these tests may kill, one after the other."""
+    with turnpike_process(ISP, RADIUS__REJECT_DELAY_S=str(REJECT_DELAY_S)) as one:
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def serves_afterwards(house: Turnpike) -> Iterator[None]:
+    yield
+    assert is_let_in(house)
+    assert "Traceback" not in house.log
+    assert "was never awaited" not in house.log
+    assert "ResourceWarning" not in house.log
+
+
+def children(house: Turnpike, role: str) -> list[int]:
+    return [
+        number
+        for number, command in processes_of(house).items()
+        if f"app.children {role}" in command
+    ]
+
+
+def test_the_ready_line_is_exactly_what_programs_read(house: Turnpike) -> None:
+    ready = [line for line in house.log.splitlines() if line.startswith("ready")]
+    assert ready == [
+        f"ready auth=127.0.0.1:{house.ports['auth']} acct=127.0.0.1:{house.ports['acct']}"
+        f" web=127.0.0.1:{house.ports['web']}"
+    ]
+
+
+def test_every_worker_serves_the_one_port(house: Turnpike) -> None:
+    def asked() -> list[int]:
+        return [sum(client.requests for client in worker.clients) for worker in house.workers()]
+
+    before = asked()
+    with flows(house) as many:
+        assert many.all_hear(ACCESS_ACCEPT)
+    eventually(
+        lambda: (
+            len(asked()) == 2 and all(now > then for now, then in zip(asked(), before, strict=True))
+        ),
+        5.0,
+    )
+
+
+def test_a_request_sent_while_its_worker_is_dead_is_answered_by_the_successor(
+    house: Turnpike,
+) -> None:
+    with flows(house) as many:
+        assert many.all_hear(ACCESS_ACCEPT)
+        for pid in children(house, "login"):
+            os.kill(pid, signal.SIGKILL)
+        began_at = time.monotonic()
+        assert set(many.codes(within_s=5.0)) == {ACCESS_ACCEPT}
+        assert time.monotonic() - began_at <= 2.0
+
+
+def test_workers_killed_again_and_again_are_back_within_two_seconds_each(house: Turnpike) -> None:
+    for _ in range(3):
+        for pid in children(house, "login"):
+            os.kill(pid, signal.SIGKILL)
+        with flows(house, ports=8) as many:
+            began_at = time.monotonic()
+            assert set(many.codes(within_s=6.0)) == {ACCESS_ACCEPT}
+            assert time.monotonic() - began_at <= 2.0
+    eventually(lambda: set(house.worker_pids().values()) == set(children(house, "login")), 5.0)
+
+
+def test_the_accounting_port_answers_status_server_alone(house: Turnpike) -> None:
+    with Nas(house.acct) as nas:
+        assert nas.answer(status_server(secret=KEY), KEY).code == 5
+        assert nas.ask(pap_request("alice", PASSWORD, secret=KEY, identifier=9), 0.5) is None
+
+
+@pytest.mark.parametrize("role", ["replicator", "web"])
+def test_the_other_processes_come_back_as_well_and_logins_do_not_notice(
+    house: Turnpike, role: str
+) -> None:
+    (old,) = children(house, role)
+    os.kill(old, signal.SIGKILL)
+    assert is_let_in(house)
+    eventually(lambda: children(house, role) not in ([], [old]), 5.0)
+    house.settle()
+    eventually(lambda: answers_on(house.ports["web"]), 5.0)
+
+
+def answers_on(port: int) -> bool:
+    with socket.socket() as sock:
+        sock.settimeout(2.0)
+        try:
+            sock.connect(("127.0.0.1", port))
+            sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            return sock.recv(12) == b"HTTP/1.0 200"
+        except OSError:
+            return False
+
+
+def test_a_private_postgresql_that_is_killed_is_started_again(house: Turnpike) -> None:
+    postmaster = postgres_pidfile.read(house.paths.postgres / "data")
+    assert postmaster is not None
+    os.kill(postmaster.pid, signal.SIGKILL)
+    for _ in range(20):
+        began_at = time.monotonic()
+        assert is_let_in(house)
+        assert time.monotonic() - began_at < 0.5
+    house.settle(within_s=20.0)
+    told = house.apply(
+        {
+            "tenant": "test-isp",
+            "subscriber": [{"username": "after-kill", "password": PASSWORD, "plan": "home"}],
+        }
+    )
+    assert "+ subscriber after-kill" in told
+    assert is_let_in(house, "after-kill")
+
+
+def test_sigterm_lets_a_delayed_reject_out_and_leaves_nobody(house: Turnpike) -> None:
+    with Nas(house.auth) as nas:
+        request = pap_request("alice", "wrong", secret=KEY)
+        nas.send(request)
+        time.sleep(0.3)  # it is decided, and waits for its time
+        assert len(processes_of(house)) >= 5
+        assert house.stop() == 0
+        reply = nas.receive(0.1)  # it is there already
+        assert reply is not None
+        assert read(reply, request, KEY).code == ACCESS_REJECT
+    assert processes_of(house) == {}
+    house.start()
+
+
+def test_sigint_is_for_the_supervisor_even_if_a_terminal_tells_everybody(house: Turnpike) -> None:
+    for pid, command in processes_of(house).items():
+        if "app.children" in command:
+            os.kill(pid, signal.SIGINT)
+    assert is_let_in(house)
+    assert house.stop(signal.SIGINT) == 0
+    assert processes_of(house) == {}
+    house.start()
+
+
+def test_a_killed_supervisor_is_outlived_by_the_database_alone_which_the_next_adopts(
+    house: Turnpike,
+) -> None:
+    before = postgres_pidfile.read(house.paths.postgres / "data")
+    with Nas(house.auth) as nas:
+        nas.send(pap_request("alice", "wrong", secret=KEY))
+        time.sleep(0.2)
+        assert house.stop(signal.SIGKILL) == -signal.SIGKILL
+        house.start()  # at once, while the children of the dead still finish
+        reply = nas.receive(1.0)
+        assert reply is not None
+        assert reply[0] == ACCESS_REJECT
+    assert postgres_pidfile.read(house.paths.postgres / "data") == before
+    assert len([c for c in processes_of(house).values() if "app.children" in c]) == 4
+
+
+def test_sigterm_during_the_start_leaves_nobody_either(house: Turnpike) -> None:
+    house.stop()
+    for after_s in (0.3, 0.8, 1.2, 1.6, 2.0):
+        house.launch()
+        time.sleep(after_s)
+        assert house.stop() in (0, -signal.SIGTERM)  # before its first words a signal just ends it
+        eventually(lambda: processes_of(house) == {}, 3.0, lambda: str(processes_of(house)))
+    house.start()
+
+
+def test_status_files_tell_of_living_processes_alone(house: Turnpike) -> None:
+    status.write(house.paths.status, "worker-77", house.workers()[0])
+    house.stop()
+    house.start()
+    assert set(house.worker_pids()) == {"worker-0", "worker-1"}
+
+
+def test_an_old_binary_refuses_a_newer_schema(house: Turnpike) -> None:
+    (row,) = sql(private_url(house), "SELECT version_num FROM alembic_version")
+    set_version(private_url(house), "9999_from_the_future")
+    house.stop()
+    before = len(house.log)
+    house.launch()
+    assert house.process.wait(30) == 1
+    house.stop()
+    said = house.log[before:]
+    assert "9999_from_the_future" in said
+    assert "run the newer version, or restore a backup" in said
+    assert "turnpike: the schema of the database does not fit" in said
+    assert processes_of(house) == {}
+    cluster = Cluster(house.paths.postgres)
+    set_version(cluster.start(), row["version_num"])
+    cluster.stop()
+    house.start()
+
+
+def set_version(url: str, version: str) -> None:
+    sql(url, "UPDATE alembic_version SET version_num = $1", version)

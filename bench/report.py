@@ -13,7 +13,8 @@ from pathlib import Path
 from bench.measure import Sample, middle, of, paired_ratio
 from bench.scenarios import OFFERED_PER_S, WINDOWS, Flood, Size
 
-TURNPIKE, FILES, SQL = "Turnpike", "FreeRADIUS files", "FreeRADIUS + PostgreSQL"
+TURNPIKE, COMPILED = "Turnpike", "Turnpike, compiled"
+FILES, SQL = "FreeRADIUS files", "FreeRADIUS + PostgreSQL"
 METHODS = ("pap", "chap", "mschapv2")
 TOLERANCE = 0.9
 Value = Callable[[Sample], float]
@@ -63,12 +64,17 @@ def _p999(one: Sample) -> float:
     return one.outcome.p999_us
 
 
-def gates(samples: Sequence[Sample], floods: Sequence[Flood], sizes: Sequence[Size]) -> list[Gate]:
-    """The figures of the issue, in its order."""
+def gates(
+    samples: Sequence[Sample],
+    floods: Sequence[Flood],
+    sizes: Sequence[Size],
+    ours: str = TURNPIKE,
+) -> list[Gate]:
+    """What was promised of `ours`, and what was found."""
     found: list[Gate] = []
 
     def ratio(scenario: str, theirs: str, value: Value) -> float | None:
-        return paired_ratio(of(samples, scenario, TURNPIKE), of(samples, scenario, theirs), value)
+        return paired_ratio(of(samples, scenario, ours), of(samples, scenario, theirs), value)
 
     for method in METHODS:
         bound = 1.0 if method == "mschapv2" else 1.5
@@ -87,13 +93,13 @@ def gates(samples: Sequence[Sample], floods: Sequence[Flood], sizes: Sequence[Si
     value = ratio(offered, FILES, _p99)
     found.append(Gate(f"p99 at {OFFERED_PER_S}/s over FreeRADIUS files", value, 1, False))
     value = paired_ratio(
-        of(samples, "storm: during", TURNPIKE), of(samples, "storm: before", TURNPIKE), _p99
+        of(samples, "storm: during", ours), of(samples, "storm: before", ours), _p99
     )
     found.append(Gate("p99 in a change storm over p99 before", value, 2, False))
-    unknown = [one for one in floods if one.kind == "unknown senders" and one.server == TURNPIKE]
+    unknown = [one for one in floods if one.kind == "unknown senders" and one.server == ours]
     share = min((one.known.outcome.answered_share for one in unknown), default=None)
     found.append(Gate("flood: known NASes answered, worst run", share, 0.999, True, 1.0))
-    if sizes:
+    if sizes and ours == TURNPIKE:
         found.extend(_size_gates(sizes))
     return found
 
@@ -126,20 +132,28 @@ def markdown(
     lines += _latency(samples)
     lines += _floods(floods)
     lines += _sizes(sizes)
+    plain = gates(samples, floods, sizes)
+    compiled = {gate.promise: gate for gate in gates(samples, floods, sizes, COMPILED)}
     lines += _table(
-        ["promise", "bound", "found", ""],
+        ["promise", "bound", "plain Python", "", "compiled", ""],
         [
             [
                 gate.promise,
                 f"{'≥' if gate.at_least else '≤'} {gate.bound:g}",
-                _number(gate.found, 4 if gate.tolerance == 1 else 2),
-                gate.verdict,
+                *_found(gate),
+                *_found(compiled.get(gate.promise)),
             ]
-            for gate in gates(samples, floods, sizes)
+            for gate in plain
             if complete or gate.found is not None
         ],
     )
     return "\n".join(lines) + "\n"
+
+
+def _found(gate: Gate | None) -> tuple[str, str]:
+    if gate is None or gate.found is None:
+        return ("-", "not measured")
+    return (_number(gate.found, 4 if gate.tolerance == 1 else 2), gate.verdict)
 
 
 def machine() -> str:
@@ -161,7 +175,7 @@ def _throughput(samples: Sequence[Sample]) -> list[str]:
         for window in WINDOWS:
             scenario = f"{method} w{window}"
             ours = of(samples, scenario, TURNPIKE)
-            for server in (TURNPIKE, FILES, SQL):
+            for server in (TURNPIKE, COMPILED, FILES, SQL):
                 theirs = of(samples, scenario, server)
                 if not theirs:
                     continue
@@ -185,7 +199,7 @@ def _latency(samples: Sequence[Sample]) -> list[str]:
     rows = []
     scenarios = (f"open {OFFERED_PER_S}/s", "storm: before", "storm: during")
     for scenario in scenarios:
-        for server in (TURNPIKE, FILES, SQL):
+        for server in (TURNPIKE, COMPILED, FILES, SQL):
             if found := of(samples, scenario, server):
                 worst = max(one.outcome.max_us for one in found)
                 share = min(one.outcome.answered_share for one in found)

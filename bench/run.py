@@ -20,7 +20,7 @@ from bench import freeradius, packets, radload, report, scenarios
 from bench.measure import Sample
 from bench.population import MIKROTIK_RATE_LIMIT, SECRET
 from bench.scenarios import QUICK, Flood, Peer, Setting, Size
-from bench.turnpike import Turnpike, installation
+from bench.turnpike import COMPILED, PROGRAM, Turnpike, installation
 
 HERE = Path(__file__).parent
 OUT = HERE / "out"
@@ -95,11 +95,17 @@ def _start(
     peers = []
     turnpike = None
     if not arguments.without_turnpike:
-        turnpike, _ = stack.enter_context(
-            installation(setting.subscribers, workers=arguments.workers)
-        )
-        stack.enter_context(turnpike.serving())
-        peers.append(Peer(turnpike.server, METHODS, setting.requests))
+        for name, executable in ((report.TURNPIKE, PROGRAM), (report.COMPILED, COMPILED)):
+            if executable == COMPILED and not COMPILED.exists():
+                print("without the compiled Turnpike: make compile makes it")
+                continue
+            ours, _ = stack.enter_context(
+                installation(setting.subscribers, workers=arguments.workers, executable=executable)
+            )
+            ours.name = name
+            stack.enter_context(ours.serving())
+            peers.append(Peer(ours.server, METHODS, setting.requests))
+            turnpike = turnpike or ours
     if not arguments.without_freeradius:
         server = stack.enter_context(freeradius.files(setting.subscribers))
         peers.append(Peer(server, METHODS, setting.requests))
@@ -162,8 +168,9 @@ def _write(
         "floods": [asdict(one) for one in floods],
         "sizes": [asdict(one) for one in sizes],
         "gates": [
-            {**asdict(gate), "verdict": gate.verdict}
-            for gate in report.gates(samples, floods, sizes)
+            {**asdict(gate), "verdict": gate.verdict, "server": ours}
+            for ours in (report.TURNPIKE, report.COMPILED)
+            for gate in report.gates(samples, floods, sizes, ours)
         ],
     }
     path = OUT / f"{now:%Y%m%dT%H%M%SZ}.json"

@@ -37,6 +37,7 @@ from bench.population import (
 from bench.processes import Failed, Program
 
 PROGRAM = Path(sys.executable).with_name("turnpike")
+COMPILED = Path(__file__).parents[1] / ".venv-compiled/bin/turnpike"  # `make compile` puts it there
 APPLY_CHUNK = 100_000
 _READY = re.compile(r"^ready auth=\S+:(\d+) acct=\S+:(\d+) web=\S+:(\d+)", re.MULTILINE)
 
@@ -48,6 +49,7 @@ class Turnpike:
     directory: Path
     name: str = "Turnpike"
     workers: int | None = None  # None: its own default
+    executable: Path = PROGRAM
     ports: dict[str, int] = field(
         default_factory=lambda: {name: free_port() for name in ("auth", "acct", "web")}
     )
@@ -67,7 +69,7 @@ class Turnpike:
     @contextmanager
     def serving(self, timeout_s: float = 60.0) -> Iterator[float]:
         """Serve; yields the seconds from the start to "ready"."""
-        command = [str(PROGRAM), "serve", "--data-dir", str(self.directory)]
+        command = [str(self.executable), "serve", "--data-dir", str(self.directory)]
         started_at = time.monotonic()
         with processes.running(command, environment=self.environment) as program:
             program.wait_for(lambda said: _READY.search(said) is not None, timeout_s)
@@ -111,7 +113,7 @@ class Turnpike:
 
     def command(self, *arguments: str) -> str:
         environment = {**os.environ, **self.environment}
-        return processes.run([str(PROGRAM), *arguments], environment=environment)
+        return processes.run([str(self.executable), *arguments], environment=environment)
 
     def sql(self, statement: str) -> str:
         """Run one statement as the owner of the schema; returns its status."""
@@ -132,14 +134,14 @@ class Turnpike:
 
 @contextmanager
 def installation(
-    subscribers: int, *, workers: int | None = None
+    subscribers: int, *, workers: int | None = None, executable: Path = PROGRAM
 ) -> Iterator[tuple[Turnpike, float]]:
     """A new installation, its subscribers stored (in so many seconds), not serving yet."""
-    if not PROGRAM.exists():
-        raise Failed(f"{PROGRAM.name} is not installed beside this Python: run make")
+    if not executable.exists():
+        raise Failed(f"there is no {executable}: run make install, or make compile")
     with TemporaryDirectory(prefix="bench-tp-") as name:
         Path(name).chmod(0o755)  # PostgreSQL, as another user, must get through
-        made = Turnpike(Path(name) / "var", workers=workers)
+        made = Turnpike(Path(name) / "var", workers=workers, executable=executable)
         with made.serving():
             store_s = made.apply(subscribers)
         yield made, store_s

@@ -1,6 +1,8 @@
 """Properties of the source itself, checked like any other (after TigerBeetle's tidy.zig)."""
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +45,32 @@ def test_only_the_clock_asks_for_the_time(path: Path) -> None:
     text = path.read_text()
     for call in ("datetime.now(", "time.time(", "time.monotonic(", "datetime.utcnow("):
         assert call not in text, f"take `now` as an argument instead of calling {call})"
+
+
+OURS = sorted(
+    path
+    for folder in (*PACKAGES, "tests", "bench", "deploy")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in (".py", ".c", ".h", ".toml", ".md") and "out" not in path.parts
+)
+LEFT_UNDONE = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+
+
+def test_nothing_is_left_for_later_in_the_source() -> None:
+    marked = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in OURS
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if LEFT_UNDONE.search(line)
+    ]
+    assert marked == [], "do it, or open an issue that says what and why"
+
+
+def test_an_installation_has_every_package() -> None:
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+    }
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert set(declared["packages"]) == packages, "pyproject.toml lists what is installed"

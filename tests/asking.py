@@ -47,13 +47,17 @@ def signature_at(octets: bytes) -> int:
     while at + 2 <= len(octets):
         if octets[at] == SIGNATURE:
             return at + 2
+        assert octets[at + 1] >= 2, "say where it is"
         at += octets[at + 1]
     return 0
 
 
-def sign(octets: bytes, secret: bytes) -> bytes:
-    """Fill in the Message-Authenticator, whose place is there already (RFC 3579 §3.2)."""
-    at = signature_at(octets)
+def sign(octets: bytes, secret: bytes, at: int = 0) -> bytes:
+    """Fill in the Message-Authenticator, whose place is there already (RFC 3579 §3.2).
+
+    `at` says where, when the attributes are too broken to find it.
+    """
+    at = at or signature_at(octets)
     octets = octets[:at] + bytes(16) + octets[at + 16 :]
     return octets[:at] + hmac.digest(secret, octets, "md5") + octets[at + 16 :]
 

@@ -15,7 +15,6 @@ from tests.asking import (
     ACCESS_REQUEST,
     ACCOUNTING_REQUEST,
     ACCOUNTING_RESPONSE,
-    COA_REQUEST,
     SIGNATURE,
     STATUS_SERVER,
     access_request,
@@ -45,19 +44,15 @@ def unsigned(*attributes: bytes) -> bytes:
 # --- RFC 2865 ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "code", [c for c in range(256) if c not in (ACCESS_REQUEST, STATUS_SERVER)]
-)
-def test_rfc2865_s3_other_codes_are_silently_discarded_on_the_authentication_port(
-    code: int,
-) -> None:
+def test_rfc2865_s3_other_codes_are_silently_discarded_on_the_authentication_port() -> None:
     """Responses among them: answering one makes two servers talk for ever."""
     bench = Bench()
-    octets = sign(packet(code, 7, AUTHENTICATOR, NAME + tlv(SIGNATURE, bytes(16))), SECRET)
-    assert bench.respond(octets) is None
-    if code in (ACCOUNTING_REQUEST, COA_REQUEST):
-        assert bench.respond(accounting_request(NAME, secret=SECRET, code=code)) is None
-    assert set(bench.drops()) == {"wrong-code"}
+    others = [code for code in range(256) if code not in (ACCESS_REQUEST, STATUS_SERVER)]
+    for code in others:
+        octets = packet(code, 7, AUTHENTICATOR, NAME + PASSWORD + tlv(SIGNATURE, bytes(16)))
+        assert bench.respond(sign(octets, SECRET)) is None, code
+        assert bench.respond(accounting_request(NAME, secret=SECRET, code=code)) is None, code
+    assert bench.drops() == {"wrong-code": 2 * len(others)}
     assert bench.handler.asked == []
 
 
@@ -168,15 +163,15 @@ def test_rfc2866_s5_13_the_receipt_holds_nothing_that_is_not_the_nases() -> None
     assert read(reply, octets, SECRET, signed=False).attributes == ((33, b"p"),)
 
 
-@pytest.mark.parametrize(
-    "code", [c for c in range(256) if c not in (ACCOUNTING_REQUEST, STATUS_SERVER)]
-)
-def test_rfc2866_s3_other_codes_are_silently_discarded_on_the_accounting_port(code: int) -> None:
+def test_rfc2866_s3_other_codes_are_silently_discarded_on_the_accounting_port() -> None:
     bench = Bench(Port.ACCT)
-    assert bench.respond(accounting_request(NAME, secret=SECRET, code=code)) is None
-    octets = packet(code, 7, AUTHENTICATOR, NAME + PASSWORD + tlv(SIGNATURE, bytes(16)))
-    assert bench.respond(sign(octets, SECRET)) is None
-    assert bench.drops() == {"wrong-code": 2}
+    others = [code for code in range(256) if code not in (ACCOUNTING_REQUEST, STATUS_SERVER)]
+    for code in others:
+        assert bench.respond(accounting_request(NAME, secret=SECRET, code=code)) is None, code
+        octets = packet(code, 7, AUTHENTICATOR, NAME + PASSWORD + tlv(SIGNATURE, bytes(16)))
+        assert bench.respond(sign(octets, SECRET)) is None, code
+    assert bench.drops() == {"wrong-code": 2 * len(others)}
+    assert bench.handler.asked == []
 
 
 # --- RFC 2869, RFC 3579 -----------------------------------------------------

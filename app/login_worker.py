@@ -107,7 +107,7 @@ async def run(
         server.close()
     parts.decisions.flush()
     parts.decisions.close()
-    report(settings, paths, number, parts, (auth_socket, acct_socket), started_at)
+    # No last report: the successor may have begun to tell its own.
 
 
 def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _Parts:

@@ -47,7 +47,7 @@ def udp_sockets(
             ),
         ]
     except OSError as error:
-        raise CannotListen(_explained(error, host, port, setting)) from None
+        raise CannotListen(explained(error, host, port, setting)) from None
 
 
 def tcp_socket(host: str, port: int, *, setting: str) -> socket.socket:
@@ -66,7 +66,7 @@ def tcp_socket(host: str, port: int, *, setting: str) -> socket.socket:
             )
         )
     except OSError as error:
-        raise CannotListen(_explained(error, host, port, setting)) from None
+        raise CannotListen(explained(error, host, port, setting)) from None
 
 
 def shown(sock: socket.socket) -> str:
@@ -95,7 +95,8 @@ def _patiently(listen: Callable[[], T]) -> T:
     return listen()
 
 
-def _explained(error: OSError, host: str, port: int, setting: str) -> str:
+def explained(error: OSError, host: str, port: int, setting: str) -> str:
+    """What to tell the operator."""
     remedy = {
         errno.EADDRINUSE: f"another program listens there: stop it, or set {setting}",
         errno.EADDRNOTAVAIL: "this machine does not have that address: set the host",

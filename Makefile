@@ -28,7 +28,7 @@ check: $(VENV)/.test lint  ## the fast part of the tests: under a minute
 test: peers $(VENV)/.test lint  ## everything that CI runs; as root it installs the peers
 	$(PYTEST)
 
-bench: $(VENV)/.run  ## measure against FreeRADIUS; BENCH=--quick only shows that it works
+bench: $(VENV)/.run .venv-compiled/.run  ## measure against FreeRADIUS; BENCH=--quick only shows that it works
 	@.ci/peers bench
 	$(BIN)/python -m bench.run $(BENCH)
 
@@ -70,8 +70,10 @@ $(VENV)/.test: requirements-test.txt $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements-test.txt
 	@touch $@
 
+SOURCES := $(shell find app web billing aaa accounting nas_adapters core dictionaries -name '*.py')
+
 # Not editable: what is compiled is a copy, and the plain sources stay what .venv runs.
-.venv-compiled/.run: requirements-test.txt pyproject.toml setup.py $(shell git ls-files '*.py' 2>/dev/null)
+.venv-compiled/.run: requirements-test.txt pyproject.toml setup.py $(SOURCES)
 	@test -n "$$(command -v cc)" || { echo >&2 "a C compiler is needed (on Debian: apt install gcc libc6-dev python3-dev)"; exit 1; }
 	@$(PYTHON) -m venv --clear .venv-compiled
 	@.venv-compiled/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-test.txt

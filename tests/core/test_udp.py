@@ -1,0 +1,136 @@
+"""The UDP shell on real sockets: shared ports, sources, wildcards, both families."""
+
+import socket
+import time
+
+import pytest
+
+from core.udp import DATAGRAM_OCTETS_MAX, Endpoint, bind, receive_buffer_octets
+
+BUFFER = 1 << 18
+
+
+def received(endpoint: Endpoint, within_s: float = 2.0) -> tuple[bytes, tuple[str, int]]:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            return endpoint.receive()
+        except BlockingIOError:
+            time.sleep(0.001)
+    raise TimeoutError
+
+
+def asking(host: str) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((host, 0))
+    sock.settimeout(2.0)
+    return sock
+
+
+@pytest.mark.parametrize(
+    ("bound", "asked", "asker", "seen_as"),
+    [
+        pytest.param("127.0.0.1", "127.0.0.1", "127.0.0.7", "127.0.0.7", id="IPv4"),
+        pytest.param("0.0.0.0", "127.0.0.3", "127.0.0.7", "127.0.0.7", id="all of IPv4"),
+        pytest.param("::1", "::1", "::1", "::1", id="IPv6"),
+        pytest.param("::", "::1", "::1", "::1", id="all of IPv6"),
+        pytest.param("::", "127.0.0.3", "127.0.0.7", "127.0.0.7", id="IPv4 on an IPv6 socket"),
+    ],
+)
+def test_an_answer_comes_from_the_address_that_was_asked(
+    bound: str, asked: str, asker: str, seen_as: str
+) -> None:
+    """RFC 2865 §3 lets a NAS match replies by source; a host with two addresses must choose."""
+    with bind(bound, 0, receive_buffer_octets=BUFFER) as sock, asking(asker) as nas:
+        endpoint = Endpoint(sock)
+        port = sock.getsockname()[1]
+        nas.sendto(b"question", (asked, port))
+        datagram, source = received(endpoint)
+        assert (datagram, source) == (b"question", (seen_as, nas.getsockname()[1]))
+        assert endpoint.send(b"answer", source)
+        octets, sender = nas.recvfrom(100)
+        assert (octets, sender[:2]) == (b"answer", (asked, port))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])
+def test_nothing_waiting_is_said_at_once(host: str) -> None:
+    with bind(host, 0, receive_buffer_octets=BUFFER) as sock, pytest.raises(BlockingIOError):
+        Endpoint(sock).receive()
+
+
+def test_siblings_share_a_port_and_strangers_do_not_get_it() -> None:
+    with bind("127.0.0.1", 0, receive_buffer_octets=BUFFER) as first:
+        port = first.getsockname()[1]
+        with (
+            bind("127.0.0.1", port, receive_buffer_octets=BUFFER) as second,
+            asking("127.0.0.1") as nas,
+        ):
+            # One flow stays with one socket: duplicates meet who decided the first.
+            for _ in range(20):
+                nas.sendto(b"x", ("127.0.0.1", port))
+            time.sleep(0.01)
+            counts = []
+            for sock in (first, second):
+                count = 0
+                try:
+                    while sock.recv(10):
+                        count += 1
+                except BlockingIOError:
+                    counts.append(count)
+            assert sorted(counts) == [0, 20]
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain,
+            pytest.raises(OSError, match="in use"),
+        ):
+            plain.bind(("127.0.0.1", port))
+
+
+def test_a_foreign_address_is_refused_and_nothing_left_open() -> None:
+    with pytest.raises(OSError, match="assign"):
+        bind("192.0.2.1", 0, receive_buffer_octets=BUFFER)
+
+
+def test_the_kernel_gives_a_buffer_and_says_how_much() -> None:
+    with bind("127.0.0.1", 0, receive_buffer_octets=BUFFER) as sock:
+        assert receive_buffer_octets(sock) >= min(BUFFER, 212_992)
+
+
+def test_a_full_buffer_drops_instead_of_growing() -> None:
+    with bind("127.0.0.1", 0, receive_buffer_octets=65_536) as sock, asking("127.0.0.1") as nas:
+        for _ in range(2_000):
+            nas.sendto(bytes(1_000), sock.getsockname())
+        endpoint, count = Endpoint(sock), 0
+        try:
+            while endpoint.receive():
+                count += 1
+        except BlockingIOError:
+            assert 0 < count < 200
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 4097, 60_000])
+def test_a_datagram_longer_than_radius_allows_shows_as_such(size: int) -> None:
+    with bind("127.0.0.1", 0, receive_buffer_octets=BUFFER) as sock, asking("127.0.0.1") as nas:
+        nas.sendto(bytes(size), sock.getsockname())
+        datagram, _ = received(Endpoint(sock))
+        assert len(datagram) == min(size, DATAGRAM_OCTETS_MAX)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+def test_what_cannot_be_sent_is_lost_as_on_any_network(host: str) -> None:
+    with bind(host, 0, receive_buffer_octets=BUFFER) as sock:
+        endpoint = Endpoint(sock)
+        assert not endpoint.send(b"x" * 70_000, ("127.0.0.1", 9))
+        assert endpoint.send(b"x", ("127.0.0.1", 9))
+
+
+def test_an_asker_whose_port_closed_does_not_disturb_the_next() -> None:
+    """An ICMP "port unreachable" must not come back as an error of the next receive."""
+    with bind("127.0.0.1", 0, receive_buffer_octets=BUFFER) as sock:
+        endpoint = Endpoint(sock)
+        with asking("127.0.0.1") as gone:
+            gone.sendto(b"first", sock.getsockname())
+            _, source = received(endpoint)
+        assert endpoint.send(b"late", source)
+        with asking("127.0.0.1") as nas:
+            nas.sendto(b"second", sock.getsockname())
+            assert received(endpoint)[0] == b"second"

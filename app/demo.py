@@ -81,7 +81,7 @@ def invitation(auth: str, web: str) -> str:
         " Message-Authenticator = 0x00"
     )
     return (
-        f"panel       http://{_reachable(web)}/\n"
+        f"panel       will be at http://{_reachable(web)}/ (there now: /healthz, /metrics)\n"
         f"nas secret  {SECRET} (for packets from 127.0.0.1)\n"
         "try         a login, in another shell:\n"
         f"  echo '{attributes}' | radclient -x {_reachable(auth)} auth {SECRET}"

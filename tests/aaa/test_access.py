@@ -1,0 +1,530 @@
+"""A login from octets to octets: a real directory, the real rules, the reply as a NAS reads it.
+
+Also fault P3 for what the RFCs ask of the decision and of what a reply may hold.
+"""
+
+import itertools
+import re
+import struct
+from collections.abc import Callable, Iterator
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from aaa.policy import Hold
+from aaa.records import Personal, SubscriberRecord
+from core.octets import to_text
+from tests.aaa.world import (
+    BRAS,
+    HOME,
+    NEWEST,
+    OTHER_BRAS,
+    PASSWORD,
+    SECRET,
+    SINGLE,
+    STARTED_AT,
+    TENANT,
+    World,
+)
+from tests.asking import (
+    ACCESS_ACCEPT,
+    ACCESS_CHALLENGE,
+    ACCESS_REJECT,
+    Answer,
+    access_request,
+    chap,
+    hidden,
+    pap_request,
+    read,
+    tlv,
+    vsa,
+)
+
+AUTHENTICATOR = bytes(range(16))
+FOREVER = 0
+START_S = int(STARTED_AT)
+MAC = tlv(31, "02-00-5E-10-00-01")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.decision_log.close()
+
+
+def plain(profile: int = HOME.id, **more: object) -> SubscriberRecord:
+    return replace(SubscriberRecord(0, profile, b"", FOREVER), **more)
+
+
+def seconds(answer: Answer) -> int | None:
+    values = answer.all(27)
+    return struct.unpack("!I", values[0])[0] if values else None
+
+
+def message(answer: Answer) -> bytes:
+    [said] = answer.all(18)
+    return said
+
+
+# --- what an Accept says ----------------------------------------------------
+
+
+def test_the_right_password_gets_the_plan(world: World) -> None:
+    answer = world.login()
+    assert answer.code == ACCESS_ACCEPT
+    assert seconds(answer) == 86_400
+    assert answer.all(85) == [struct.pack("!I", 300)]
+    assert answer.of_vendor(14122) == [
+        (7, struct.pack("!I", 20_000_000)),
+        (8, struct.pack("!I", 50_000_000)),
+    ]
+
+
+def test_class_names_subscriber_and_login_and_no_two_are_alike(world: World) -> None:
+    """RFC 2865 §5.25: accounting finds who it was by it, so it comes before any other Class."""
+    world.add("b", plain(personal=Personal(None, None, None, tlv(25, "own"))), number=0xAB)
+    classes = [world.login("b").all(25) for _ in range(1_000)]
+    assert {own for _, own in classes} == {b"own"}
+    ours = {first for first, _ in classes}
+    assert len(ours) == 1_000
+    assert all(re.fullmatch(rb"ai:00000000000000ab[0-9a-f]{16}", each) for each in ours)
+
+
+def test_a_session_ends_when_what_was_paid_ends(world: World) -> None:
+    """RFC 2865 §5.27."""
+    world.add("b", plain(valid_until_s=START_S + 3600), number=2)
+    assert seconds(world.login("b")) == 3600
+    world.clock.at = 3599.5
+    assert seconds(world.login("b")) == 1
+    world.clock.at = 3600.0
+    assert message(world.login("b")) == b"Subscription expired"
+
+
+def test_addresses_and_extra_attributes_are_the_subscribers_own(world: World) -> None:
+    personal = Personal("203.0.113.9", "2001:db8:1:42::/64", "2001:db8:42::/56", tlv(18, "Welcome"))
+    world.add("b", plain(personal=personal), number=2)
+    answer = world.login("b")
+    assert answer.all(8) == [bytes((203, 0, 113, 9))]
+    assert answer.all(97) == [b"\0\x40" + bytes.fromhex("20010db800010042") + bytes(8)]
+    assert answer.all(123) == [b"\0\x38" + bytes.fromhex("20010db80042") + bytes(10)]
+    assert answer.all(18) == [b"Welcome"]
+
+
+@pytest.mark.parametrize(
+    ("record", "source", "more", "why"),
+    [
+        pytest.param(
+            plain(holds=(Hold("staff", "reject", 0, FOREVER),)), BRAS, b"", b"Account suspended",
+            id="held",
+        ),
+        pytest.param(
+            plain(valid_until_s=START_S), BRAS, b"", b"Subscription expired", id="expired"
+        ),
+        pytest.param(plain(0), BRAS, b"", b"No active subscription", id="no plan"),
+        pytest.param(plain(99), BRAS, b"", b"No active subscription", id="a plan that is gone"),
+        pytest.param(
+            plain(bound_nas_ids=(2,)), BRAS, b"", b"Not allowed from this access point", id="NAS"
+        ),
+        pytest.param(plain(bound_nas_ids=(2,)), OTHER_BRAS, b"", None, id="the NAS it is bound to"),
+        pytest.param(
+            plain(bound_macs=("02005e100001",)), BRAS, b"", b"Not allowed from this device",
+            id="no MAC",
+        ),
+        pytest.param(
+            plain(bound_macs=("02005e100001",)), BRAS, tlv(31, "02005e.100002"),
+            b"Not allowed from this device", id="another MAC",
+        ),
+        pytest.param(plain(bound_macs=("02005e100001",)), BRAS, MAC, None, id="dashes"),
+        pytest.param(
+            plain(bound_macs=("02005e100001",)), BRAS, tlv(31, "0200.5e10.0001"), None,
+            id="dots",
+        ),
+        pytest.param(
+            plain(holds=(Hold("staff", "reject", START_S + 60, FOREVER),)), BRAS, b"", None,
+            id="held from tomorrow on",
+        ),
+        pytest.param(
+            plain(holds=(Hold("staff", "reject", 0, START_S),)), BRAS, b"", None,
+            id="held until yesterday",
+        ),
+    ],
+)  # fmt: skip
+def test_who_may_log_in_and_what_the_others_are_told(
+    world: World, record: SubscriberRecord, source: tuple[str, int], more: bytes, why: bytes | None
+) -> None:
+    world.add("b", record, number=2)
+    answer = world.login("b", PASSWORD, more, source=source)
+    assert answer.code == (ACCESS_ACCEPT if why is None else ACCESS_REJECT)
+    assert why is None or message(answer) == why
+    if why is not None:  # and only whoever proved himself hears it
+        assert message(world.login("b", "wrong", more, source=source)) == b"Login incorrect"
+
+
+def test_who_is_held_in_a_walled_garden_gets_it_instead_of_the_plan(world: World) -> None:
+    personal = Personal("203.0.113.9", None, None, b"")
+    holds = (Hold("dunning", "walled_garden", 0, FOREVER),)
+    world.add("b", plain(holds=holds, personal=personal), number=2)
+    answer = world.login("b")
+    assert answer.code == ACCESS_ACCEPT
+    assert answer.all(11) == [b"garden"]
+    assert seconds(answer) == 600, "so that it ends soon after the debt is paid"
+    assert answer.all(8) == [], "the static address would lead past the garden"
+    assert answer.of_vendor(14122)[1] == (8, struct.pack("!I", 1_000_000))
+
+
+# --- the session limit ------------------------------------------------------
+
+
+def station(number: int) -> bytes:
+    return tlv(31, f"02-00-5E-10-00-{number:02X}")
+
+
+def test_a_slot_is_reserved_at_the_accept_and_free_again_after_a_minute(world: World) -> None:
+    world.add("b", plain(SINGLE.id), number=2)
+    assert world.login("b", PASSWORD, station(1)).code == ACCESS_ACCEPT
+    assert message(world.login("b", PASSWORD, station(2))) == b"Too many sessions"
+    world.clock.at = 59.0
+    assert world.login("b", PASSWORD, station(2)).code == ACCESS_REJECT
+    world.clock.at = 61.0
+    assert world.login("b", PASSWORD, station(2)).code == ACCESS_ACCEPT
+
+
+def test_a_modem_that_redials_is_not_refused_because_of_itself(world: World) -> None:
+    world.add("b", plain(SINGLE.id), number=2)
+    for _ in range(3):
+        assert world.login("b", PASSWORD, station(1)).code == ACCESS_ACCEPT
+
+
+def test_retransmissions_take_no_second_slot(world: World) -> None:
+    world.add("b", plain(SINGLE.id), number=2)
+    octets = pap_request("b", PASSWORD, secret=SECRET)  # no station: nothing tells it from others
+    first = world.respond(octets)
+    assert first is not None
+    assert {world.respond(octets) for _ in range(100)} == {first}
+    assert len([each for each in world.decisions() if each.username == "b"]) == 1
+
+
+def test_where_the_oldest_makes_room_the_newest_comes_in(world: World) -> None:
+    world.add("b", plain(NEWEST.id), number=2)
+    for number in range(5):
+        assert world.login("b", PASSWORD, station(number)).code == ACCESS_ACCEPT
+
+
+# --- names ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"nemo\0x", b"nemo\0", b"nem", b"NEMO", b"nemo ", b" nemo", b"nem\xef\xbd\x8f", b"n\xe9mo"],
+)
+def test_a_name_is_its_exact_octets(world: World, name: bytes) -> None:
+    assert world.login(name).code == ACCESS_REJECT
+    said = world.decisions()[-1]
+    assert (said.username, said.reason) == (to_text(name), "unknown-user")
+    assert said.subscriber_id == 0
+
+
+@pytest.mark.parametrize("name", [b"n\xe9mo", "Zoë 東京".encode(), b"a\\b", b"x" * 253])
+def test_whatever_octets_a_name_has_it_logs_in(world: World, name: bytes) -> None:
+    world.add(name, number=2)
+    assert world.login(name).code == ACCESS_ACCEPT
+    assert world.decisions()[-1].username == to_text(name)
+
+
+# --- proofs -----------------------------------------------------------------
+
+
+identifiers = itertools.cycle(range(256))
+
+
+def signed(*attributes: bytes) -> bytes:
+    """Under one authenticator, so a new Identifier tells it from those before."""
+    return access_request(
+        b"".join(attributes),
+        secret=SECRET,
+        identifier=next(identifiers),
+        authenticator=AUTHENTICATOR,
+    )
+
+
+NAME = tlv(1, "nemo")
+PAP = hidden(PASSWORD.encode(), SECRET, AUTHENTICATOR)
+WRONG_PAP = hidden(b"wrong", SECRET, AUTHENTICATOR)
+CHAP = chap(PASSWORD.encode(), AUTHENTICATOR)
+MS_CHALLENGE = vsa(311, 11, bytes(8))
+MS_RESPONSE = vsa(311, 1, bytes(50))
+EAP_IDENTITY = tlv(79, b"\x02\x05\x00\x09\x01nemo")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code", "reason"),
+    [
+        pytest.param((NAME, PAP), ACCESS_ACCEPT, "", id="PAP"),
+        pytest.param((NAME, CHAP), ACCESS_ACCEPT, "", id="CHAP by authenticator (RFC 2865 §5.3)"),
+        pytest.param(
+            (NAME, tlv(60, "another challenge"), chap(PASSWORD.encode(), b"another challenge")),
+            ACCESS_ACCEPT, "", id="CHAP-Challenge (RFC 2865 §5.40)",
+        ),
+        pytest.param(
+            (NAME, CHAP, tlv(60, "another challenge")), ACCESS_REJECT, "password",
+            id="CHAP-Challenge wins over the authenticator",
+        ),
+        pytest.param((NAME, WRONG_PAP), ACCESS_REJECT, "password", id="wrong PAP"),
+        pytest.param((NAME,), ACCESS_REJECT, "no-proof", id="none (RFC 2865 §4.1)"),
+        pytest.param((PAP,), ACCESS_REJECT, "unknown-user", id="no User-Name (RFC 2865 §5.1)"),
+        pytest.param((tlv(1, ""), PAP), ACCESS_REJECT, "unknown-user", id="empty User-Name"),
+        pytest.param((NAME, PAP, CHAP), ACCESS_REJECT, "two-proofs", id="PAP and CHAP"),
+        pytest.param(
+            (NAME, CHAP, WRONG_PAP), ACCESS_REJECT, "two-proofs", id="right CHAP beside wrong PAP"
+        ),
+        pytest.param((NAME, PAP, PAP), ACCESS_REJECT, "two-proofs", id="PAP twice"),
+        pytest.param((NAME, CHAP, CHAP), ACCESS_REJECT, "two-proofs", id="CHAP twice"),
+        pytest.param(
+            (NAME, PAP, MS_CHALLENGE, MS_RESPONSE), ACCESS_REJECT, "two-proofs",
+            id="PAP and MS-CHAP",
+        ),
+        pytest.param(
+            (NAME, PAP, EAP_IDENTITY), ACCESS_REJECT, "two-proofs", id="PAP and EAP (RFC 3579 §3.1)"
+        ),
+        pytest.param((NAME, tlv(2, bytes(15))), ACCESS_REJECT, "malformed", id="15 octets of PAP"),
+        pytest.param((NAME, tlv(2, b"")), ACCESS_REJECT, "malformed", id="no octets of PAP"),
+        pytest.param((NAME, tlv(2, bytes(144))), ACCESS_REJECT, "malformed", id="144 of PAP"),
+        pytest.param((NAME, tlv(3, bytes(16))), ACCESS_REJECT, "malformed", id="16 octets of CHAP"),
+        pytest.param((NAME, tlv(70, bytes(16))), ACCESS_REJECT, "unsupported", id="ARAP"),
+    ],
+)  # fmt: skip
+def test_one_proof_and_the_right_one(
+    world: World, attributes: tuple[bytes, ...], code: int, reason: str
+) -> None:
+    """RFC 2865 §5 has an ill-sized attribute rejected rather than passed over in silence."""
+    assert world.answer(signed(*attributes)).code == code
+    assert world.decisions()[-1].reason == reason
+
+
+def test_a_hundred_and_twenty_eight_octets_are_a_password(world: World) -> None:
+    password = "é" * 64
+    world.add("b", number=2, password=password)
+    assert world.login("b", password).code == ACCESS_ACCEPT
+    assert world.login("b", password[:-1]).code == ACCESS_REJECT
+
+
+Ask = Callable[[str, str], bytes]
+
+
+def _pap(name: str, password: str) -> bytes:
+    return pap_request(name, password, secret=SECRET)
+
+
+def _chap(name: str, password: str) -> bytes:
+    challenge = tlv(60, AUTHENTICATOR)
+    proof = chap(password.encode(), AUTHENTICATOR)
+    return access_request(tlv(1, name) + challenge + proof, secret=SECRET)
+
+
+def _mschap(name: str, password: str) -> bytes:
+    response = md5(password.encode()).digest() * 3  # no right answer to anything
+    proof = MS_CHALLENGE + vsa(311, 1, b"\1\1" + bytes(24) + response[:24])
+    return access_request(tlv(1, name) + proof, secret=SECRET)
+
+
+@pytest.mark.parametrize("ask", [_pap, _chap], ids=["PAP", "CHAP"])
+def test_an_unknown_name_is_told_what_a_wrong_password_is(world: World, ask: Ask) -> None:
+    """The same octets but for the authenticators, after the same delay (fault P9)."""
+    unknown = world.answer(ask("nobody", "wrong"))
+    wrong = world.answer(ask("nemo", "wrong"))
+    assert unknown.code == wrong.code == ACCESS_REJECT
+    assert unknown.attributes[1:] == wrong.attributes[1:] == ((18, b"Login incorrect"),)
+    assert [each.reason for each in world.decisions()] == ["unknown-user", "password"]
+
+
+def test_an_unknown_name_looks_the_same_by_ms_chap(world: World) -> None:
+    shapes = []
+    for name in ("nobody", "nemo"):
+        answer = world.answer(_mschap(name, "wrong"))
+        [(number, error)] = answer.of_vendor(311)
+        assert answer.code == ACCESS_REJECT
+        shapes.append((number, re.sub(rb"C=[0-9A-F]{16,32}", b"C=", error), message(answer)))
+    assert shapes[0] == shapes[1]
+
+
+def test_with_the_password_unreadable_nobody_gets_in(world: World) -> None:
+    """The key is another: that is no reason to fail, nor to let anybody in."""
+    record = replace(plain(), id=2, credential_sealed=b"\1" + bytes(60))
+    world.writer.put_subscribers({2: (TENANT, b"b", record)})
+    assert message(world.login("b")) == b"Login incorrect"
+    record = replace(plain(), id=2)  # none at all
+    world.writer.put_subscribers({2: (TENANT, b"b", record)})
+    assert message(world.login("b", b"")) == b"Login incorrect"
+
+
+# --- what a Reject and a Challenge may hold ---------------------------------
+
+REJECT_MAY_HOLD = {18, 33, 79, 80, 26}  # RFC 2865 §5.44, RFC 2869 §5.19, RFC 2548 §2.1.5
+CHALLENGE_MAY_HOLD = {18, 24, 26, 27, 28, 33, 79, 80}
+
+
+def test_rfc2865_s5_44_a_reject_holds_no_more_than_it_may(world: World) -> None:
+    personal = Personal("203.0.113.9", None, None, tlv(18, "Welcome") + tlv(25, "own"))
+    world.add("b", plain(holds=(Hold("staff", "reject", 0, 0),), personal=personal), number=2)
+    for answer in (
+        world.login("b", PASSWORD, tlv(33, "p")),
+        world.login("nobody"),
+        world.answer(signed(NAME)),
+        world.answer(_mschap("nemo", "wrong")),
+        world.answer(signed(NAME, PAP, EAP_IDENTITY)),
+    ):
+        assert answer.code == ACCESS_REJECT
+        numbers = [number for number, _ in answer.attributes]
+        assert set(numbers) <= REJECT_MAY_HOLD
+        assert numbers.count(80) == 1
+
+
+def test_rfc3579_s2_6_a_reject_to_eap_says_failure_and_nothing_to_read(world: World) -> None:
+    """§2.6.3 wants an EAP-Failure, §2.6.5 no Reply-Message beside it."""
+    world.add("b", plain(holds=(Hold("staff", "reject", 0, 0),)), number=2)
+    answers = (
+        world.answer(signed(NAME, tlv(79, b"\x02\x05\x00\x06\x04\x00"))),  # no State
+        world.answer(signed(NAME, tlv(79, b"\x02\x05\xff\xff\x01"))),  # a length that lies
+        world.answer(signed(NAME, PAP, EAP_IDENTITY)),
+    )
+    for answer in answers:
+        assert answer.code == ACCESS_REJECT
+        assert answer.all(79) == [b"\x04\x05\x00\x04"]
+        assert answer.all(18) == []
+
+
+def eap_md5(world: World, password: str, name: str = "nemo") -> Answer:
+    """Ask for EAP-MD5 in place of what is offered, and answer its challenge."""
+    who = tlv(1, name)
+    identity = b"\x01" + name.encode()
+    start = struct.pack("!BBH", 2, 1, 4 + len(identity)) + identity
+    first = world.answer(access_request(who + tlv(79, start), secret=SECRET))
+    assert first.code == ACCESS_CHALLENGE
+    offered = b"".join(first.all(79))
+    nak = struct.pack("!BBHBB", 2, offered[1], 6, 3, 4)
+    octets = access_request(
+        who + tlv(79, nak) + tlv(24, first.all(24)[0]), secret=SECRET, identifier=8
+    )
+    second = world.answer(octets)
+    assert second.code == ACCESS_CHALLENGE
+    for challenge in (first, second):
+        assert {number for number, _ in challenge.attributes} <= CHALLENGE_MAY_HOLD
+        assert len(challenge.all(24)) == 1
+    asked = b"".join(second.all(79))
+    assert asked[4] == 4
+    value = md5(asked[1:2] + password.encode() + asked[6 : 6 + asked[5]]).digest()
+    response = struct.pack("!BBHBB", 2, asked[1], 22, 4, 16) + value
+    return world.answer(
+        access_request(
+            who + tlv(79, response) + tlv(24, second.all(24)[0]), secret=SECRET, identifier=9
+        )
+    )
+
+
+def test_eap_goes_through_its_challenges_and_says_how_it_ended(world: World) -> None:
+    right = eap_md5(world, PASSWORD)
+    assert (right.code, [each[:1] for each in right.all(79)]) == (ACCESS_ACCEPT, [b"\x03"])
+    wrong = eap_md5(world, "wrong")
+    assert (wrong.code, [each[:1] for each in wrong.all(79)]) == (ACCESS_REJECT, [b"\x04"])
+
+
+def test_eap_does_not_tell_who_is_known(world: World) -> None:
+    unknown, wrong = eap_md5(world, "wrong", "nobody"), eap_md5(world, "wrong")
+    assert unknown.code == wrong.code == ACCESS_REJECT
+    assert unknown.attributes[1:] == wrong.attributes[1:]
+
+
+def test_a_proof_that_holds_is_still_refused_by_the_rules_and_eap_told_so(world: World) -> None:
+    world.add("b", plain(holds=(Hold("staff", "reject", 0, 0),)), number=2)
+    answer = eap_md5(world, PASSWORD, "b")
+    assert (answer.code, [each[:1] for each in answer.all(79)]) == (ACCESS_REJECT, [b"\x04"])
+    assert world.decisions()[-1].reason == "suspended"
+
+
+# --- guessing (fault P6) ----------------------------------------------------
+
+
+def test_a_guesser_is_slowed_down_and_the_real_user_elsewhere_is_not(world: World) -> None:
+    for _ in range(10):
+        assert world.login("nemo", "guess", station(66)).code == ACCESS_REJECT
+    assert world.login("nemo", PASSWORD, station(66)).code == ACCESS_REJECT
+    assert world.decisions()[-1].reason == "guessing"
+    assert world.login("nemo", PASSWORD, station(1)).code == ACCESS_ACCEPT
+    assert world.login("nemo", PASSWORD, station(66), source=OTHER_BRAS).code == ACCESS_ACCEPT
+
+
+def test_nobody_is_locked_out_for_more_than_a_minute_however_often_one_asks(world: World) -> None:
+    for _ in range(10):
+        world.login("nemo", "guess", station(66))
+    locked_at = world.clock.at
+    while world.login("nemo", PASSWORD, station(66)).code == ACCESS_REJECT:
+        world.clock.at += 0.5
+        assert world.clock.at - locked_at <= 60.0
+
+
+def test_a_guess_sent_ten_times_is_one_guess(world: World) -> None:
+    octets = pap_request("nemo", "guess", station(66), secret=SECRET)
+    for _ in range(50):
+        world.respond(octets)
+    assert world.login("nemo", PASSWORD, station(66)).code == ACCESS_ACCEPT
+
+
+# --- changes, traces, secrets -----------------------------------------------
+
+
+def test_a_change_is_in_force_with_the_next_datagram(world: World) -> None:
+    assert world.login().code == ACCESS_ACCEPT
+    world.writer.put_subscribers({1: None})
+    assert world.login().code == ACCESS_REJECT
+    world.add("nemo")
+    world.writer.put_tables({}, {1: replace(HOME, session_timeout_s=60)})
+    assert seconds(world.login()) == 60
+    world.writer.put_tables({1: None}, {})
+    assert world.respond(pap_request("nemo", PASSWORD, secret=SECRET)) is None
+    assert world.login(source=OTHER_BRAS).code == ACCESS_ACCEPT
+
+
+def test_a_nas_whose_secret_changed_is_asked_for_the_new_one(world: World) -> None:
+    from_now_on = replace(world.nases[2], id=1, name="bras-1", network="192.0.2.1/32")
+    assert world.login().code == ACCESS_ACCEPT
+    world.writer.put_tables({1: from_now_on}, {})  # sealed for bras-2: unreadable as bras-1's
+    assert world.respond(pap_request("nemo", PASSWORD, secret=SECRET)) is None
+    assert world.responder.unknown.drops == {"unknown-client": 1}
+
+
+def test_every_decision_keeps_its_trace(world: World) -> None:
+    world.add("b", plain(SINGLE.id, holds=(Hold("staff", "reject", 0, 0),)), number=2)
+    world.login("nemo", PASSWORD, MAC)
+    world.login("b", PASSWORD, MAC)
+    accepted, rejected = world.decisions()
+    assert (accepted.outcome, accepted.reason, accepted.method) == ("accept", "", "pap")
+    assert accepted.station == "02-00-5E-10-00-01"
+    assert [result for _, _, result in accepted.trace[:-1]] == ["ok"] * 9
+    assert (rejected.outcome, rejected.reason, rejected.nas) == ("reject", "suspended", "bras-1")
+    assert [step[0] for step in rejected.trace] == ["known", "entitled", "not_held"]
+    assert rejected.trace[-1] == ("not_held", "holds=staff:reject", "suspended")
+
+
+def test_no_secret_is_written_down(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """Fault P12."""
+    world.login("nemo", "a wrong s3cret")
+    world.login()
+    world.answer(_chap("nemo", PASSWORD))
+    written = b"".join(path.read_bytes() for path in world.decisions_directory.iterdir())
+    said = capfd.readouterr()
+    written += (said.out + said.err).encode()
+    for secret in (PASSWORD.encode(), b"a wrong s3cret", SECRET):
+        assert secret not in written
+        assert secret.hex().encode() not in written
+
+
+def test_the_reply_to_a_copy_is_the_same_while_the_world_goes_on(world: World) -> None:
+    octets = pap_request("nemo", PASSWORD, secret=SECRET)
+    reply = world.respond(octets)
+    assert reply is not None
+    world.writer.put_subscribers({1: None})
+    assert world.respond(octets) == reply
+    assert read(reply, octets, SECRET).code == ACCESS_ACCEPT

@@ -4,18 +4,25 @@ asyncio's own datagram transport makes one turn of the loop a datagram, and asyn
 queues without bound; a flood would become latency with the one and memory with the other.
 Here the kernel's receive buffer is the queue: it is bounded, and what does not fit is
 dropped by the kernel, to be sent again by the NAS (RFC 5080 §2.2.1).
+
+Datagrams come and go by the handful (recvmmsg, sendmmsg: `core.udp_messages`), because
+crossing into the kernel costs as much as deciding.
 """
 
 import ipaddress
 import socket
-import struct
-from collections.abc import Callable
+import sys
+from collections.abc import Sequence
 from typing import Final
 
+from core.udp_messages import Messages, control_of, name_of
+from core.udp_messages import slot as make_slot
+
 Address = tuple[str, int]
-Receive = Callable[[], tuple[bytes, Address]]  # raises BlockingIOError when there is none
 
 DATAGRAM_OCTETS_MAX: Final = 4097  # one more than RADIUS allows, so that longer ones show
+AT_ONCE: Final = 32
+ADDRESSES_KEPT_MAX: Final = 8_192
 _SO_RCVBUFFORCE: Final = 33  # linux/asm-generic/socket.h; Python does not name it
 _IP_PKTINFO: Final = 8  # linux/in.h
 _MAPPED: Final = "::ffff:"
@@ -54,63 +61,93 @@ class Endpoint:
 
     Bound to a wildcard address, a host with several addresses must answer from the one
     that was asked (RFC 2865 §3 lets the NAS match on it), so there every datagram brings
-    its destination along; bound to one address, the kernel does it and it costs nothing.
+    its destination along and every answer takes it back.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self._descriptor = sock.fileno()
         self._is_ipv6 = sock.family == socket.AF_INET6
-        host = sock.getsockname()[0]
-        self.is_wildcard = ipaddress.ip_address(host).is_unspecified
+        self.is_wildcard = ipaddress.ip_address(sock.getsockname()[0]).is_unspecified
         if self.is_wildcard:
             if self._is_ipv6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             else:
                 sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-        self._is_plain = not self._is_ipv6 and not self.is_wildcard
-        self._asked: dict[Address, tuple[int, int, bytes]] = {}
+        name_octets = 28 if self._is_ipv6 else 16
+        self._in = Messages(AT_ONCE, DATAGRAM_OCTETS_MAX, name_octets)
+        self._out = Messages(AT_ONCE, DATAGRAM_OCTETS_MAX, name_octets)
+        # What the kernel wrote about a sender -> its address -> what to tell the kernel about
+        # it.  Could be worked out every time; kept because the same few ask all day.
+        self._senders: dict[bytes, Address] = {}
+        self._receivers: dict[Address, bytes] = {}
 
-    def receive(self) -> tuple[bytes, Address]:
-        """The next datagram and its source, IPv4 written as IPv4.
+    def receive(self) -> list[tuple[bytes, Address]]:
+        """The datagrams that wait, with their sources, IPv4 written as IPv4; at most `AT_ONCE`.
 
         Raises:
-            BlockingIOError: nothing waits.
+            OSError: the socket cannot be read, and not for lack of datagrams.
         """
-        if self._is_plain:
-            return self.sock.recvfrom(DATAGRAM_OCTETS_MAX)
-        datagram, ancillary, _, source = self.sock.recvmsg(DATAGRAM_OCTETS_MAX, 64)
-        host: str = source[0]
-        if self._is_ipv6:
-            host = host.removeprefix(_MAPPED) if "." in host else host.split("%")[0]
-        address = (host, source[1])
-        for level, kind, data in ancillary:
-            if kind in (_IP_PKTINFO, socket.IPV6_PKTINFO):
-                self._remember(address, level, kind, data)
-        return datagram, address
-
-    def _remember(self, address: Address, level: int, kind: int, data: bytes) -> None:
-        if level == socket.IPPROTO_IP:
-            # in_pktinfo: interface, local address, destination.  Asking for the local address
-            # as the source and leaving the interface open lets routing choose the way.
-            data = struct.pack("=I4s4s", 0, data[4:8], bytes(4))
-        elif data[:10] == bytes(10):
-            data = data[:16] + bytes(4)
-        if len(self._asked) > 65_536:
-            self._asked.clear()  # only a hint: without it the kernel chooses the source
-        self._asked[address] = (level, kind, data)
-
-    def send(self, octets: bytes, address: Address) -> bool:
-        """Whether the kernel took it.  A full send buffer or a vanished route loses it,
-        as any network may; the peer asks again."""
         try:
-            if self._is_plain:
-                self.sock.sendto(octets, address)
-                return True
-            host, port = address
-            if self._is_ipv6 and ":" not in host:
-                host = _MAPPED + host
-            asked = self._asked.get(address)
-            self.sock.sendmsg([octets], [asked] if asked else [], 0, (host, port))
-        except OSError:
-            return False
-        return True
+            waiting = self._in.receive(self._descriptor)
+        except BlockingIOError:
+            return []
+        senders, found = self._senders, []
+        for octets, slot in waiting:
+            address = senders.get(slot)
+            if address is None:
+                address = self._learn(slot)
+            found.append((octets, address))
+        return found
+
+    def send(self, replies: Sequence[tuple[bytes, Address]]) -> int:
+        """Send them all; how many the kernel took.  A full send buffer or a vanished route
+        loses one, as any network may; the peer asks again."""
+        taken = 0
+        for start in range(0, len(replies), AT_ONCE):
+            datagrams = []
+            for octets, address in replies[start : start + AT_ONCE]:
+                slot = self._receivers.get(address)
+                datagrams.append((octets, slot or make_slot(self._sockaddr(address), b"")))
+            taken += self._out.send(self._descriptor, datagrams)
+        return taken
+
+    def _learn(self, slot: bytes) -> Address:
+        name = name_of(slot)
+        port = int.from_bytes(name[2:4], "big")
+        if self._is_ipv6:
+            text = socket.inet_ntop(socket.AF_INET6, name[8:24])
+            host = text.removeprefix(_MAPPED) if "." in text else text
+        else:
+            host = socket.inet_ntop(socket.AF_INET, name[4:8])
+        address = (host, port)
+        if len(self._senders) >= ADDRESSES_KEPT_MAX:
+            self._senders.clear()
+            self._receivers.clear()
+        self._senders[slot] = address
+        self._receivers[address] = make_slot(name, self._source(control_of(slot)))
+        return address
+
+    def _source(self, control: bytes) -> bytes:
+        """The destination that a request was sent to, as the source of its answer."""
+        if not control:
+            return b""
+        header, info = control[:16], control[16:]
+        if self._is_ipv6:
+            # in6_pktinfo: address, interface.  The interface matters for link-local alone.
+            return control if info[:2] == b"\xfe\x80" else header + info[:16] + bytes(4)
+        # in_pktinfo: interface, local address, destination.  Naming the local address and
+        # leaving the interface open lets routing choose the way.
+        return header + bytes(4) + info[4:8] + bytes(4)
+
+    def _sockaddr(self, address: Address) -> bytes:
+        host, port = address
+        port_octets = port.to_bytes(2, "big")
+        if not self._is_ipv6:
+            return _family(socket.AF_INET) + port_octets + socket.inet_aton(host)
+        packed = socket.inet_pton(socket.AF_INET6, host if ":" in host else _MAPPED + host)
+        return _family(socket.AF_INET6) + port_octets + bytes(4) + packed
+
+
+def _family(number: int) -> bytes:
+    return number.to_bytes(2, sys.byteorder)

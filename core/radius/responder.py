@@ -53,9 +53,31 @@ class Reply:
     delay_s: float = 0.0
 
 
+class Later:
+    """A request whose answer waits for something, such as a disk.
+
+    Its handler makes one, hands it over, and whoever learns the outcome gives it to
+    `Responder.complete` or `Responder.abandon`, once.
+    """
+
+    __slots__ = ("client", "packet", "since", "source")
+
+    def __init__(self, packet: Packet, client: Client, source: Source, since: float) -> None:
+        self.packet = packet
+        self.client = client
+        self.source = source
+        self.since = since
+
+
 class Handler(Protocol):
-    def handle(self, packet: Packet, client: Client, source: Source, now: float) -> Reply | None:
-        """Decide one authentic, fresh request; None is silence, and a copy is decided again."""
+    def handle(
+        self, packet: Packet, client: Client, source: Source, now: float
+    ) -> Reply | Later | None:
+        """Decide one authentic, fresh request.
+
+        None is silence, and a copy is decided again; `Later` is silence for now, and copies
+        are dropped until it is completed or abandoned.
+        """
         ...
 
 
@@ -79,17 +101,20 @@ class Responder:
         *,
         clients: Clients | None = None,
         delayed_max: int = 65_536,
+        later_max: int = 65_536,
     ) -> None:
         self.clients = clients or Clients()
         self.unknown = Counters()  # what came from nobody we know
         self.last_unknown: Source | None = None
-        self.served: Client | None = None  # whose request `respond` took last
+        self.served: Client | None = None  # whose request `respond` dealt with to its end
+        self.later = 0  # how many wait for `complete` or `abandon`
         self._request_code = ACCESS_REQUEST if port is Port.AUTH else ACCOUNTING_REQUEST
         self._status_code = ACCESS_ACCEPT if port is Port.AUTH else ACCOUNTING_RESPONSE
         self._handler = handler
         self._duplicates = duplicates
         self._delayed: deque[_Delayed] = deque()
         self._delayed_max = delayed_max
+        self._later_max = later_max
 
     def respond(self, datagram: bytes, source: Source, now: float) -> bytes | None:
         """The octets to send back at once, or None: nothing, or not yet (see `due`)."""
@@ -154,8 +179,16 @@ class Responder:
                 return None
             assert isinstance(seen, bytes)
             return seen
+        if self.later >= self._later_max:  # asked before the handler does what cannot be undone
+            client.counters.drop("busy")
+            self._duplicates.forget(key, authenticator)
+            return None
         try:
             reply = self._handler.handle(packet, client, source, now)
+            if isinstance(reply, Later):
+                self.later += 1
+                self.served = None  # its latency is not known yet
+                return None
             octets = None if reply is None else self._sealed(packet, client, reply)
         except BaseException:
             self._duplicates.forget(key, authenticator)
@@ -168,6 +201,22 @@ class Responder:
             return None
         self._duplicates.answered(key, authenticator, octets)
         return octets
+
+    def complete(self, later: Later, reply: Reply) -> bytes | None:
+        """The octets for `later.source`, kept for copies of the request from now on."""
+        self.later -= 1
+        octets = self._sealed(later.packet, later.client, reply)
+        key, authenticator = (later.source, later.packet.identifier), later.packet.authenticator
+        if octets is None:
+            self._duplicates.forget(key, authenticator)
+        else:
+            self._duplicates.answered(key, authenticator, octets)
+        return octets
+
+    def abandon(self, later: Later) -> None:
+        """There will be no answer: the next copy is decided afresh."""
+        self.later -= 1
+        self._duplicates.forget((later.source, later.packet.identifier), later.packet.authenticator)
 
     def _sealed(self, packet: Packet, client: Client, reply: Reply) -> bytes | None:
         attributes = reply.attributes

@@ -6,22 +6,22 @@ the NAS asks again; the next one is served.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Protocol
 
 import structlog
 
 from core.clock import Clock
-from core.radius.responder import Responder
+from core.radius.responder import Later, Reply, Responder
 from core.udp import Address, Endpoint
 
 log = structlog.get_logger()
 
-# How many datagrams one turn of the loop may take: enough to make the turn cheap, few
-# enough that timers and the other socket get theirs.
-DATAGRAMS_PER_TURN_MAX = 128
 # Replies leave by the handful: the first wakes the peer, and the rest find it awake, which
 # saves a third of the kernel's work; more at once would leave the peer without any to do.
 REPLIES_AT_ONCE = 16
+# How long a server that stops waits for answers that depend on others, such as a disk.
+LATER_WITHIN_S = 2.0
 
 
 class Turn(Protocol):
@@ -58,10 +58,29 @@ class RadiusServer:
         self._loop.remove_reader(self._endpoint.sock.fileno())
 
     async def drained(self) -> None:
-        """Wait until the last delayed reply is out."""
+        """Wait until the last delayed reply is out, and, for a while, what comes later."""
         while (due := self.responder.next_due) is not None:
             await asyncio.sleep(max(0.0, due - self._clock.monotonic()) + 0.001)
             self._send_due()
+        until = self._clock.monotonic() + LATER_WITHIN_S
+        while self.responder.later and self._clock.monotonic() < until:
+            await asyncio.sleep(0.005)
+
+    def complete(self, laters: Iterable[Later], reply: Reply) -> None:
+        """Answer requests that a handler put off, all alike."""
+        responder, now = self.responder, self._clock.monotonic()
+        replies: list[tuple[bytes, Address]] = []
+        for later in laters:
+            octets = responder.complete(later, reply)
+            if octets is not None:
+                replies.append((octets, later.source))
+            later.client.counters.took(now - later.since)
+        self._send(replies)
+
+    def abandon(self, laters: Iterable[Later]) -> None:
+        """Leave them unanswered: whoever asks again is decided afresh."""
+        for later in laters:
+            self.responder.abandon(later)
 
     def close(self) -> None:
         """Stop serving; the socket stays open, because it may belong to somebody else."""
@@ -70,22 +89,16 @@ class RadiusServer:
             self._timer.cancel()
 
     def _readable(self) -> None:
-        receive, responder, monotonic = (
-            self._endpoint.receive,
-            self.responder,
-            self._clock.monotonic,
-        )
+        try:
+            waiting = self._endpoint.receive()
+        except OSError as error:  # e.g. an interface went away; the socket itself lives on
+            log.warning("receive_failed", error=str(error))
+            return
+        responder, monotonic = self.responder, self._clock.monotonic
         replies: list[tuple[bytes, Address]] = []
         began = monotonic()
         self._turn.begin()
-        for _ in range(DATAGRAMS_PER_TURN_MAX):
-            try:
-                datagram, source = receive()
-            except BlockingIOError:
-                break
-            except OSError as error:  # e.g. an interface went away; the socket itself lives on
-                log.warning("receive_failed", error=str(error))
-                break
+        for datagram, source in waiting:
             try:
                 octets = responder.respond(datagram, source, began)
             except Exception:
@@ -123,10 +136,9 @@ class RadiusServer:
         self._send(self.responder.due(self._clock.monotonic()))
 
     def _send(self, replies: list[tuple[bytes, Address]]) -> None:
-        send = self._endpoint.send
-        for octets, address in replies:
-            send(octets, address)
-        replies.clear()
+        if replies:
+            self._endpoint.send(replies)
+            replies.clear()
 
     def _log_unknown(self, now: float) -> None:
         """One line a second at most, however many there are and wherever they come from."""

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from core.clock import Clock
 from core.radius.clients import Clients
 from core.radius.responder import Reply
-from core.radius.server import DATAGRAMS_PER_TURN_MAX, RadiusServer
+from core.radius.server import RadiusServer
 from core.radius.types import ACCESS_REJECT
-from core.udp import Endpoint, bind
+from core.udp import AT_ONCE, Endpoint, bind
 from tests.asking import pap_request, read, tlv
 from tests.core.radius.answering import SECRET, STRICT, Bench
 
@@ -85,7 +85,7 @@ async def test_a_request_is_answered_where_it_came_from() -> None:
 
 
 async def test_many_datagrams_are_one_turn_and_none_is_left_behind() -> None:
-    count = 2 * DATAGRAMS_PER_TURN_MAX - 1
+    count = 2 * AT_ONCE - 1
     async with served() as one:
         for identifier in range(count):
             one.nas.send(login(identifier))

@@ -1,0 +1,160 @@
+"""FreeRADIUS with a configuration of its own in a temporary directory: Debian's files are
+neither read nor changed, but for the dictionaries."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.serving import DidNot, eventually
+
+CONFIGURATION = """
+name = freeradius
+raddbdir = {directory}
+confdir = ${{raddbdir}}
+logdir = {directory}
+run_dir = {directory}
+pidfile = {directory}/freeradius.pid
+libdir = /usr/lib/freeradius
+max_request_time = 30
+cleanup_delay = 5
+max_requests = 16384
+hostname_lookups = no
+log {{
+    destination = stdout
+    auth = no
+}}
+security {{
+    allow_core_dumps = no
+    max_attributes = 200
+    reject_delay = 0
+    status_server = yes
+}}
+proxy_requests = no
+client strict {{
+    ipaddr = 127.0.0.1
+    secret = {secret}
+    require_message_authenticator = yes
+}}
+client lenient {{
+    ipaddr = 127.0.0.7
+    secret = {secret}
+    require_message_authenticator = no
+}}
+thread pool {{
+    start_servers = 1
+    max_servers = 1
+    min_spare_servers = 1
+    max_spare_servers = 1
+    max_requests_per_server = 0
+}}
+modules {{
+    pap {{
+    }}
+    chap {{
+    }}
+    mschap {{
+        use_mppe = yes
+    }}
+    eap {{
+        default_eap_type = md5
+        timer_expire = 60
+        md5 {{
+        }}
+    }}
+    files {{
+        usersfile = {directory}/users
+    }}
+}}
+server default {{
+    listen {{
+        type = auth
+        ipaddr = 127.0.0.1
+        port = {auth}
+    }}
+    listen {{
+        type = acct
+        ipaddr = 127.0.0.1
+        port = {acct}
+    }}
+    authorize {{
+        chap
+        mschap
+        eap
+        files
+        pap
+    }}
+    authenticate {{
+        Auth-Type PAP {{
+            pap
+        }}
+        Auth-Type CHAP {{
+            chap
+        }}
+        Auth-Type MS-CHAP {{
+            mschap
+        }}
+        eap
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FreeRadius:
+    """One that serves on 127.0.0.1."""
+
+    auth: tuple[str, int]
+    acct: tuple[str, int]
+
+
+@contextmanager
+def freeradius(program: str, secret: str, users: Mapping[str, str]) -> Iterator[FreeRadius]:
+    """Serve `users`, name to password."""
+    directory = Path(tempfile.mkdtemp(prefix="peer-freeradius-"))
+    auth, acct = _free_port(), _free_port()
+    (directory / "radiusd.conf").write_text(
+        CONFIGURATION.format(directory=directory, secret=secret, auth=auth, acct=acct)
+    )
+    (directory / "dictionary").write_text("$INCLUDE /usr/share/freeradius/dictionary\n")
+    (directory / "users").write_text(
+        "".join(
+            f'"{name}" Cleartext-Password := "{password}"\n\tClass = 0x6672\n\n'
+            for name, password in users.items()
+        )
+    )
+    log = directory / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [program, "-f", "-l", "stdout", "-d", str(directory), "-n", "radiusd"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    try:
+        eventually(
+            lambda: "Ready to process requests" in log.read_text() or process.poll() is not None,
+            30.0,
+            lambda: log.read_text()[-3000:],
+        )
+        if process.poll() is not None:
+            raise DidNot(log.read_text()[-3000:])
+        yield FreeRadius(("127.0.0.1", auth), ("127.0.0.1", acct))
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(10)
+        shutil.rmtree(directory)
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

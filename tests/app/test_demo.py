@@ -1,4 +1,3 @@
-import shutil
 import subprocess
 
 import pytest
@@ -7,6 +6,7 @@ from app.demo import DOCUMENT, PASSWORD, SECRET, invitation
 from app.manifest import parse
 from app.manifest_file import reply_check
 from dictionaries.loader import load
+from tests.peers.programs import needs
 
 
 def test_the_demo_meets_every_kind_of_subscriber() -> None:
@@ -34,8 +34,7 @@ def test_whoever_listens_everywhere_is_invited_to_this_machine(auth: str) -> Non
 
 @pytest.mark.peer
 def test_radclient_understands_the_line_to_paste() -> None:
-    if shutil.which("radclient") is None:
-        pytest.skip("radclient is not installed: apt-get install freeradius-utils")
+    needs("radclient")
     line = next(line for line in invitation("127.0.0.1:9", "").splitlines() if "radclient" in line)
     # Nobody listens on the discard port: what counts is what it says it sends.
     line = line.replace("radclient -x", "radclient -x -r 1 -t 0.1")

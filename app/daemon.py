@@ -109,6 +109,8 @@ class _Daemon:
         finally:
             await asyncio.gather(*(child.stop(STOP_WITHIN_S) for child in self._children))
             await asyncio.to_thread(database.close)
+            for sock in (*self._auth, *self._acct, *([self._web] if self._web else [])):
+                sock.close()
         log.info("stopped")
         return 0
 

@@ -107,6 +107,8 @@ async def run(
         server.close()
     parts.decisions.flush()
     parts.decisions.close()
+    for each in (auth_socket, acct_socket):
+        each.close()  # ours alone: the supervisor keeps it open for a successor
     # No last report: the successor may have begun to tell its own.
 
 

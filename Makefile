@@ -12,7 +12,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run peers lint check test bench compile format lock clean
+.PHONY: help install run peers lint check test compiled-tests bench compile format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,15 @@ check: $(VENV)/.test lint  ## the fast part of the tests: under a minute
 
 test: peers $(VENV)/.test lint  ## everything that CI runs; as root it installs the peers
 	$(PYTEST)
+	@if command -v cc >/dev/null || test -n "$$CI"; then $(MAKE) --no-print-directory compiled-tests; \
+	else echo "NOT TESTED: the compiled modules, for want of a C compiler"; fi
+
+# The same tests on the same sources, compiled.  From a folder without them, so that nothing
+# but the compiled ones can be imported.
+compiled-tests: .venv-compiled/.run
+	rm -rf build/tests && mkdir -p build/tests && cp -r tests pyproject.toml build/tests/
+	cd build/tests && ../../.venv-compiled/bin/python -P -m pytest -q tests/core/radius tests/core/test_udp.py tests/aaa \
+		-m "not slow and not scenario and not peer"
 
 bench: $(VENV)/.run .venv-compiled/.run  ## measure against FreeRADIUS; BENCH=--quick only shows that it works
 	@.ci/peers bench

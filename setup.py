@@ -12,7 +12,6 @@ from setuptools import setup
 HOT = (
     "aaa/access.py",
     "aaa/credentials.py",
-    "aaa/decisions.py",
     "aaa/directory.py",
     "aaa/facts.py",
     "aaa/methods/chap.py",

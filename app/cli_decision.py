@@ -10,6 +10,7 @@ from app import cli_output as output
 from app import manifest_values
 from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant
 from core.db import Tx
+from core.octets import from_text, to_text
 
 commands = typer.Typer(help="What was decided and why.", no_args_is_help=True)
 
@@ -34,8 +35,10 @@ def list_(
 ) -> None:
     """List decisions, newest first; with --json, each with its trace."""
 
+    # Not `exact`: whom nobody may be called (with a NUL, say) may still have been asked for.
+    name = None if username is None else to_text(from_text(manifest_values.string(username)))
+
     async def work(tx: Tx, _: Scope) -> list[PastDecision]:
-        name = None if username is None else manifest_values.exact(username)
         return await decision_log.recent(tx, name, limit)
 
     rows = [_row(decision) for decision in in_tenant(config, data_dir, tenant, work)]

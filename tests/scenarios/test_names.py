@@ -7,7 +7,7 @@ import pytest
 
 from core.octets import to_text
 from tests.asking import Answer, Nas, pap_request
-from tests.serving import PASSWORD, SECRET, DidNot, Turnpike, eventually
+from tests.serving import PASSWORD, SECRET, Turnpike, eventually
 
 pytestmark = pytest.mark.scenario
 
@@ -65,10 +65,7 @@ def test_whatever_was_asked_is_found_again_escaped(isp: Turnpike, nas: Nas, name
         assert isinstance(found, list)
         return found
 
-    try:
-        eventually(lambda: listed(), 10.0)
-    except DidNot:
-        pytest.fail(f"no decision about {shown}")
+    eventually(listed, 10.0, lambda: f"no decision about {shown}")
     [decision] = listed()
     assert decision["username"] == shown
     assert decision["reason"] == "unknown-user"

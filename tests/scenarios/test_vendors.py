@@ -33,7 +33,10 @@ DIALECTS: dict[str, tuple[str, list[Pair], tuple[int, list[Pair]]]] = {
         [],
         (
             CISCO,
-            [(1, b"ip:addr-pool=pool-a"), (250, b"QU;20000000;3750000;7500000;D;50000000;9375000;18750000")],
+            [
+                (1, b"ip:addr-pool=pool-a"),
+                (250, b"QU;20000000;3750000;7500000;D;50000000;9375000;18750000"),
+            ],
         ),
     ),
     "huawei_bng": (

@@ -1,15 +1,15 @@
 """What attributes are once they are decoded, and what it takes to hide or reveal their values."""
 
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 from core.radius.values import Scalar
 
 Item: TypeAlias = "Decoded | Unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """An attribute of a known name.  Of a TLV, `value` is the items within.
 
     A revealed password is a plain value here: do not log what was decoded with a secret.
@@ -20,8 +20,7 @@ class Decoded:
     tag: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(msgspec.Struct, frozen=True):
     """An attribute that no dictionary knows, or whose value is not of its type.
 
     `path` is the number as far as it could be read, `octets` all that follows it.

@@ -23,6 +23,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,20}")
 _ETHER = re.compile(r"[0-9a-fA-F]{2}([:-]?[0-9a-fA-F]{2}){5}|[0-9a-fA-F]{4}(\.[0-9a-fA-F]{4}){2}")
 _GROUPS = struct.Struct("!8H").unpack
 _ZEROS = re.compile(r"(?:^|:)0(?::0)+(?=:|$)")  # two groups or more (RFC 5952 §4.2.2)
+_BEYOND_FIRST_GROUP = (1 << 112) - 1
 _NAMES_SHOWN_MAX = 8
 
 
@@ -209,6 +210,8 @@ def _decode_ipv6prefix(octets: bytes) -> str | None:
         return None
     beyond = 128 - octets[1]
     address = int.from_bytes(octets[2:].ljust(16, b"\0"), "big") >> beyond << beyond
+    if not address & _BEYOND_FIRST_GROUP:  # the shortest, of which most fit into a packet
+        return f"{address >> 112:x}::/{octets[1]}" if address else f"::/{octets[1]}"
     return f"{_ipv6_text(address.to_bytes(16, 'big'))}/{octets[1]}"
 
 

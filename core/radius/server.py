@@ -7,6 +7,7 @@ the NAS asks again; the next one is served.
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -50,6 +51,7 @@ class RadiusServer:
         self._timer: asyncio.TimerHandle | None = None
         self._unknown_logged_at = float("-inf")
         self._unknown_logged = 0
+        self._settled = asyncio.Event()  # nobody waits for a later answer any more
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(endpoint.sock.fileno(), self._readable)
 
@@ -62,9 +64,11 @@ class RadiusServer:
         while (due := self.responder.next_due) is not None:
             await asyncio.sleep(max(0.0, due - self._clock.monotonic()) + 0.001)
             self._send_due()
-        until = self._clock.monotonic() + LATER_WITHIN_S
-        while self.responder.later and self._clock.monotonic() < until:
-            await asyncio.sleep(0.005)
+        if self.responder.later:
+            self._settled.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LATER_WITHIN_S):
+                    await self._settled.wait()
 
     def complete(self, laters: Iterable[Later], reply: Reply) -> None:
         """Answer requests that a handler put off, all alike."""
@@ -76,11 +80,17 @@ class RadiusServer:
                 replies.append((octets, later.source))
             later.client.counters.took(now - later.since)
         self._send(replies)
+        self._note_settled()
 
     def abandon(self, laters: Iterable[Later]) -> None:
         """Leave them unanswered: whoever asks again is decided afresh."""
         for later in laters:
             self.responder.abandon(later)
+        self._note_settled()
+
+    def _note_settled(self) -> None:
+        if not self.responder.later:
+            self._settled.set()
 
     def close(self) -> None:
         """Stop serving; the socket stays open, because it may belong to somebody else."""

@@ -45,6 +45,26 @@ def open_environment(path: Path, *, map_size_octets: int, readonly: bool) -> lmd
     )
 
 
+class DamagedDirectory(Exception):
+    """The file is no memory map that LMDB can read."""
+
+
+def is_filled(path: Path, *, map_size_octets: int) -> bool:
+    """Whether the directory at `path` was ever complete; makes an empty one if there is none.
+
+    Raises:
+        DamagedDirectory: it is there and cannot be read.
+    """
+    try:
+        environment = open_environment(path, map_size_octets=map_size_octets, readonly=False)
+        try:
+            return DirectoryWriter(environment).position() is not None
+        finally:
+            environment.close()
+    except lmdb.Error as error:
+        raise DamagedDirectory(str(error)) from None
+
+
 class Directory:
     """The reading half.  A turn of many look-ups shares one snapshot; `end_turn` lets it go."""
 

@@ -7,6 +7,7 @@ It decides nothing about logins and holds no connection: small, so that it does 
 import asyncio
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 import structlog
 import uvloop
 
-from aaa.directory import DirectoryWriter, open_environment
+from aaa.directory import DamagedDirectory, is_filled
 from app.database_keeper import DatabaseKeeper
 from app.paths import Paths
 from app.reload import reloadable
@@ -139,14 +140,16 @@ class _Daemon:
         self._paths.status.mkdir(mode=0o700, exist_ok=True)
         for old in self._paths.status.glob("*.json"):
             old.unlink()
-        environment = open_environment(
-            self._paths.directory,
-            map_size_octets=self._settings.directory.map_size_bytes,
-            readonly=False,
-        )
-        filled = DirectoryWriter(environment).position() is not None
-        environment.close()
-        return filled
+        path, size = self._paths.directory, self._settings.directory.map_size_bytes
+        try:
+            return is_filled(path, map_size_octets=size)
+        except DamagedDirectory as damage:
+            # It is only a copy: the replicator fills a new one from the database.
+            aside = path.with_name(f"{path.name}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            log.error("directory_damaged", error=str(damage), kept_as=str(aside))  # noqa: TRY400
+            return is_filled(path, map_size_octets=size)
 
     def _servers(self) -> Iterator[Supervised]:
         for number, (auth, acct) in enumerate(zip(self._auth, self._acct, strict=True)):

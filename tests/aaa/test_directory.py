@@ -8,10 +8,18 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from aaa.directory import KEYS_PER_COMMIT_MAX, Directory, DirectoryWriter
+from aaa.directory import (
+    KEYS_PER_COMMIT_MAX,
+    DamagedDirectory,
+    Directory,
+    DirectoryWriter,
+    is_filled,
+    open_environment,
+)
 from aaa.records import FORMAT, NasRecord, ProfileRecord, SubscriberRecord
 from tests.aaa.replica import environment_at
 
+MAP_SIZE = 1 << 24
 Row = tuple[int, bytes, SubscriberRecord]
 
 
@@ -226,3 +234,15 @@ def test_the_snapshot_of_a_reader_that_died_is_let_go(
     assert len(environment.readers().splitlines()) > readers
     writer.set_position(b"cluster", 1)
     assert len(environment.readers().splitlines()) <= readers
+
+
+def test_a_damaged_file_is_told_from_an_empty_and_a_filled_one(tmp_path: Path) -> None:
+    path = tmp_path / "directory"
+    assert not is_filled(path, map_size_octets=MAP_SIZE)
+    one = open_environment(path, map_size_octets=MAP_SIZE, readonly=False)
+    DirectoryWriter(one).set_position(b"cluster", 7)
+    one.close()
+    assert is_filled(path, map_size_octets=MAP_SIZE)
+    (path / "data.mdb").write_bytes(b"not a memory map" * 1024)
+    with pytest.raises(DamagedDirectory):
+        is_filled(path, map_size_octets=MAP_SIZE)

@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import md5
@@ -179,6 +179,28 @@ def read(reply: bytes, request: bytes, secret: bytes, *, signed: bool = True) ->
         unsigned = reply[:4] + request[4:20] + rest[: at - 20] + bytes(16) + rest[at - 4 :]
         assert reply[at : at + 16] == hmac.digest(secret, unsigned, "md5"), "RFC 3579 §3.2"
     return Answer(code, tuple(pairs(rest)), reply)
+
+
+def md5_conversation(
+    ask: Callable[[bytes], Answer], secret: bytes, name: str, password: str
+) -> list[Answer]:
+    """EAP-MD5 in place of what is offered first (RFC 3748 §5.3.1, §5.4): all answers, in order."""
+    who, identity = tlv(1, name), b"\x01" + name.encode()
+    message = struct.pack("!BBH", 2, 1, 4 + len(identity)) + identity
+    answers = [ask(access_request(who + tlv(79, message), secret=secret))]
+    while answers[-1].code == ACCESS_CHALLENGE:
+        asked, [state] = b"".join(answers[-1].all(79)), answers[-1].all(24)
+        identifier, eap_type = asked[1:2], asked[4]
+        if eap_type == 4:
+            value = md5(identifier + password.encode() + asked[6 : 6 + asked[5]]).digest()
+            response = b"\x04\x10" + value
+        else:
+            response = b"\x03\x04"  # Nak: MD5 alone
+        message = b"\x02" + identifier + struct.pack("!H", 4 + len(response)) + response
+        attributes = who + tlv(79, message) + tlv(24, state)
+        answers.append(ask(access_request(attributes, secret=secret, identifier=7 + len(answers))))
+        assert len(answers) < 10, "the server never comes to an end"
+    return answers
 
 
 class Nas(AbstractContextManager["Nas"]):

@@ -30,12 +30,12 @@ from tests.aaa.world import (
 )
 from tests.asking import (
     ACCESS_ACCEPT,
-    ACCESS_CHALLENGE,
     ACCESS_REJECT,
     Answer,
     access_request,
     chap,
     hidden,
+    md5_conversation,
     pap_request,
     read,
     tlv,
@@ -397,31 +397,12 @@ def test_rfc3579_s2_6_a_reject_to_eap_says_failure_and_nothing_to_read(world: Wo
 
 
 def eap_md5(world: World, password: str, name: str = "nemo") -> Answer:
-    """Ask for EAP-MD5 in place of what is offered, and answer its challenge."""
-    who = tlv(1, name)
-    identity = b"\x01" + name.encode()
-    start = struct.pack("!BBH", 2, 1, 4 + len(identity)) + identity
-    first = world.answer(access_request(who + tlv(79, start), secret=SECRET))
-    assert first.code == ACCESS_CHALLENGE
-    offered = b"".join(first.all(79))
-    nak = struct.pack("!BBHBB", 2, offered[1], 6, 3, 4)
-    octets = access_request(
-        who + tlv(79, nak) + tlv(24, first.all(24)[0]), secret=SECRET, identifier=8
-    )
-    second = world.answer(octets)
-    assert second.code == ACCESS_CHALLENGE
-    for challenge in (first, second):
+    *challenges, end = md5_conversation(world.answer, SECRET, name, password)
+    assert len(challenges) == 2
+    for challenge in challenges:
         assert {number for number, _ in challenge.attributes} <= CHALLENGE_MAY_HOLD
         assert len(challenge.all(24)) == 1
-    asked = b"".join(second.all(79))
-    assert asked[4] == 4
-    value = md5(asked[1:2] + password.encode() + asked[6 : 6 + asked[5]]).digest()
-    response = struct.pack("!BBHBB", 2, asked[1], 22, 4, 16) + value
-    return world.answer(
-        access_request(
-            who + tlv(79, response) + tlv(24, second.all(24)[0]), secret=SECRET, identifier=9
-        )
-    )
+    return end
 
 
 def test_eap_goes_through_its_challenges_and_says_how_it_ended(world: World) -> None:

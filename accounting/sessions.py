@@ -1,0 +1,87 @@
+"""The sessions of one key, as a function of the set of its accepted points and marks.
+
+`derive` sorts, so the order of arrival cannot matter, and takes a set, so duplicates
+cannot.  It is what a rebuild runs; `groups` gives the same result a record at a time.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from accounting.generations import CLOSED_BY, Generation
+from accounting.points import Mark, Point
+from accounting.records import About
+from accounting.usage import Interval
+from accounting.walk import Walk
+
+_ABOUT_FIELDS: Final = About.__struct_fields__
+_NOTHING_TOLD: Final = About()
+
+
+class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How far the fold has come: all of it up to `until_s`, inclusive."""
+
+    previous: Generation | None = None
+    current: Generation | None = None
+    until_s: int = -1
+
+
+BEGINNING: Final = State()
+
+
+class Derived(msgspec.Struct, frozen=True):
+    """What points and marks amount to, since the state that they continue."""
+
+    generations: tuple[Generation, ...]
+    intervals: list[Interval]
+    state: State
+    plain: list[bool]  # of each point, sorted: an ordinary next step?
+
+
+def derive(
+    points: Collection[Point], marks: Iterable[Mark] = (), state: State = BEGINNING
+) -> Derived:
+    """Generations and usage of these points and marks, in whatever order they are given."""
+    walk = Walk(state.previous, state.current)
+    until_s = state.until_s
+    waiting = sorted(mark for mark in set(marks) if mark.at_s > until_s)
+    waiting.reverse()
+    plain = []
+    for p in sorted(set(points)):
+        # What happened within a mark's second belongs before it.
+        while waiting and waiting[-1].at_s < p.at_s:
+            walk.mark(waiting.pop())
+        walk.point(p)
+        plain.append(walk.plain)
+        until_s = p.at_s
+    while waiting:
+        mark = waiting.pop()
+        walk.mark(mark)
+        until_s = max(until_s, mark.at_s)
+    generations = walk.finished if walk.current is None else [*walk.finished, walk.current]
+    return Derived(
+        tuple(generations), walk.intervals, State(walk.previous, walk.current, until_s), plain
+    )
+
+
+def closed_by(g: Generation) -> str:
+    """``stop``, ``reaper``, ...; empty while it is open."""
+    return CLOSED_BY[g.closed_by]
+
+
+def is_open(g: Generation) -> bool:
+    return not g.closed_by
+
+
+def described(g: Generation, abouts: Mapping[int, About]) -> About:
+    """Who and where: of each attribute the latest that was told, gaps filled by earlier ones."""
+    told = [abouts[key] for key in g.abouts if key in abouts]
+    if len(told) == 1:
+        return told[0]
+    fields = []
+    for name in _ABOUT_FIELDS:
+        nothing = getattr(_NOTHING_TOLD, name)
+        values = [getattr(about, name) for about in reversed(told)]
+        fields.append(next((value for value in values if value != nothing), nothing))
+    return About(*fields)

@@ -1,0 +1,386 @@
+"""A session's points and marks in the order of time, folded into generations.
+
+Here are the cases of the lifecycle (domain: session lifecycle, identity §4): what a
+report means to an open session, to a closed one, and when it begins the next.  The fold
+sees its input sorted, so it cannot know in what order the network delivered it.
+
+Two questions recur.  *Did it begin later?*  A report says how old its session is, hence
+when it began; what began after this session ended is another session, whatever its
+counters.  *Is it a straggler?*  Where the NAS sends no Event-Timestamp, a late or
+repeated packet seems newer than it is; its session time gives it away.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from accounting.counters import GOOD, LOW, QUARANTINE, WRAP, advance, judged, too_long
+from accounting.generations import BY_NEXT, BY_STOP, OPEN, TOLERANCE_S, Generation, extend
+from accounting.points import (
+    BEGINS,
+    BY_ACCOUNTING_OFF,
+    BY_ACCOUNTING_ON,
+    BY_REAPER,
+    BY_REDIAL,
+    ENDS,
+    UNKNOWN,
+    Mark,
+    Point,
+)
+from accounting.usage import Interval, bounded
+
+# Acct-Terminate-Cause (RFC 2866 §5.10) of a close that no Stop told.
+LOST_CARRIER: Final = 2
+LOST_SERVICE: Final = 3
+NAS_REBOOT: Final = 11
+_CAUSES: Final = {
+    BY_ACCOUNTING_ON: NAS_REBOOT,
+    BY_ACCOUNTING_OFF: NAS_REBOOT,
+    BY_REAPER: LOST_SERVICE,
+    BY_REDIAL: LOST_CARRIER,
+}
+_ROUNDING_S: Final = 2  # two whole seconds, each rounded, subtracted
+ABOUTS_MAX: Final = 8  # a session that changes its description more often is nonsense
+_DAY_S: Final = 86_400
+
+
+class Walk:
+    """Feed it points and marks in order.  `finished` and `current` are the generations,
+    `intervals` what they used; `plain` says that the last point was an ordinary one."""
+
+    __slots__ = ("_heard", "current", "finished", "intervals", "plain", "previous")
+
+    def __init__(self, previous: Generation | None, current: Generation | None) -> None:
+        self.previous = previous
+        self.current = current
+        self.finished: list[Generation] = []
+        self.intervals: list[Interval] = []
+        self.plain = False
+        self._heard: set[tuple[int, ...]] = set()
+
+    def point(self, p: Point) -> None:
+        """Take the next report."""
+        g = self.current
+        step = extend(g, p) if g is not None else None
+        self.plain = step is not None
+        if step is not None:
+            self.current, interval = step
+            self.intervals.append(interval)
+        elif g is None:
+            self._begin(p)
+        elif g.closed_by:
+            self._closed(g, p)
+        else:
+            self._open(g, p)
+        if p.kind != BEGINS:
+            self._heard.add(p[1:5])
+
+    def mark(self, mark: Mark) -> None:
+        """Take a mark that lies after every point so far."""
+        g = self.current
+        if g is None or g.closed_by:
+            return
+        if mark.kind == BY_REAPER:
+            over = g.seen_s <= mark.basis_s  # else it was decided on half the evidence
+        elif mark.kind == BY_REDIAL:
+            over = g.seen_s <= mark.at_s
+        else:
+            over = g.seen_s < mark.at_s
+        if over:
+            self.current = replace(
+                g,
+                stopped_s=g.seen_s,
+                closed_by=mark.kind,
+                closed_at_s=mark.at_s,
+                cause=_CAUSES[mark.kind],
+                restart_s=-1,
+            )
+
+    # --- an open session
+
+    def _open(self, g: Generation, p: Point) -> None:
+        if p.kind == BEGINS:
+            # A repetition, or the first sign of a reuse whose predecessor never stopped:
+            # the session time of the next report will tell.
+            later = p.at_s > g.started_s + TOLERANCE_S
+            self.current = _described(replace(g, restart_s=p.at_s) if later else g, p)
+            return
+        began_s = _began(p)
+        if g.restart_s >= 0 and began_s is not None:
+            if began_s >= g.restart_s - TOLERANCE_S:
+                self._finish()
+                self.current = _described(
+                    Generation(g.number + 1, g.restart_s, True, g.restart_s), p
+                )
+                self.point(p)
+                return
+            g = replace(g, restart_s=-1)
+        if self._strays(g, p):
+            return
+        if self._repeats(p):
+            self.current = _described(g, p)
+            return
+        older = UNKNOWN < p.session_time_s < g.session_time_s
+        if older and _fell(g, p):
+            assert began_s is not None
+            if began_s > g.started_s + TOLERANCE_S and (
+                p.stamped or began_s >= g.seen_s - _ROUNDING_S
+            ):
+                self._begin(p)
+                return
+            if p.kind != ENDS:  # late: it told nothing that later ones did not
+                self.current = g
+                return
+        g = self._moved(self._started(g, p, began_s), p, older=older)
+        if p.kind == ENDS:
+            g = replace(g, stopped_s=p.at_s, closed_by=BY_STOP, closed_at_s=p.at_s, cause=p.cause)
+        self.current = g
+
+    def _started(self, g: Generation, p: Point, began_s: int | None) -> Generation:
+        """With an earlier start, if the Start was lost and this report knows of one."""
+        if g.first is None or began_s is None or began_s >= g.started_s - TOLERANCE_S:
+            return g
+        if too_long(p.session_time_s - g.session_time_s, p.at_s - g.seen_s):
+            return g
+        moved = bounded(g.first._replace(from_s=self._not_before(began_s)))
+        if moved != g.first:
+            self.intervals += (_taken_back(g.first), moved)
+        return replace(g, started_s=self._not_before(began_s), first=moved)
+
+    def _moved(self, g: Generation, p: Point, *, older: bool) -> Generation:
+        """Totals after a report: the larger ones, and how sure."""
+        if older:  # its octets are of another moment than its time
+            totals, confidence = _larger(g, p), LOW
+            elapsed_s = p.at_s - g.seen_s
+            seconds = 0
+            wraps = g.input_wraps, g.output_wraps
+        else:
+            known = p.session_time_s != UNKNOWN
+            seconds = p.session_time_s - g.session_time_s if known else 0
+            elapsed_s = seconds if known else p.at_s - g.seen_s
+            by_nas_s = seconds if known else 0
+            into = advance(
+                g.input_octets, g.input_wraps, p.input_octets,
+                wide=p.wide, line_bps=p.line_bps, elapsed_s=by_nas_s,
+            )  # fmt: skip
+            out = advance(
+                g.output_octets, g.output_wraps, p.output_octets,
+                wide=p.wide, line_bps=p.line_bps, elapsed_s=by_nas_s,
+            )  # fmt: skip
+            totals, wraps = (into.total, out.total), (into.wraps, out.wraps)
+            confidence = max(into.confidence, out.confidence)
+        received, sent = totals[0] - g.input_octets, totals[1] - g.output_octets
+        confidence = judged(confidence, received, sent, p.line_bps, elapsed_s)
+        if too_long(seconds, p.at_s - g.seen_s):
+            confidence = QUARANTINE
+        self._use(Interval(g.number, g.seen_s, p.at_s, received, sent, seconds, confidence))
+        return _described(
+            replace(
+                g,
+                seen_s=p.at_s,
+                session_time_s=g.session_time_s + seconds,
+                input_octets=totals[0],
+                output_octets=totals[1],
+                input_wraps=wraps[0],
+                output_wraps=wraps[1],
+                confidence=max(g.confidence, confidence),
+            ),
+            p,
+        )
+
+    # --- a closed session
+
+    def _closed(self, g: Generation, p: Point) -> None:
+        if p.kind == BEGINS:
+            if p.at_s > g.stopped_s:
+                self._begin(p)
+            return
+        if self._strays(g, p) or self._repeats(p):
+            return
+        if self._is_another(g, p):
+            self._begin(p)
+        elif p.kind == ENDS:
+            self._stopped_again(g, p)
+        elif p.at_s > g.stopped_s + TOLERANCE_S and _grew(g, p):
+            self.current = replace(
+                g, stopped_s=0, closed_by=OPEN, closed_at_s=0, cause=0, reopened=g.reopened + 1
+            )
+            self._open(self.current, p)
+        else:
+            self.current = self._raised(g, p)
+
+    def _is_another(self, g: Generation, p: Point) -> bool:
+        """Whether a report after the close belongs to the next use of the key."""
+        began_s = _began(p)
+        if g.closed_by in (BY_ACCOUNTING_ON, BY_ACCOUNTING_OFF) and p.at_s > g.closed_at_s:
+            return began_s is None or began_s >= g.closed_at_s - _ROUNDING_S
+        if began_s is None or p.at_s <= g.stopped_s:
+            return False
+        if p.session_time_s > g.session_time_s and not _fell(g, p):
+            # It continues the counters.  Only one that is clearly younger is another.
+            return began_s > g.stopped_s + _ROUNDING_S
+        return began_s >= g.stopped_s - _ROUNDING_S
+
+    def _stopped_again(self, g: Generation, p: Point) -> None:
+        """Larger counters win; a close that was only inferred gives way to the Stop."""
+        longer = p.session_time_s > g.session_time_s
+        wrong = g.closed_by != BY_STOP
+        g = self._raised(g, p)
+        if wrong or longer:
+            g = replace(
+                g,
+                seen_s=max(g.seen_s, p.at_s),
+                stopped_s=p.at_s,
+                closed_by=BY_STOP,
+                closed_at_s=p.at_s,
+                cause=p.cause,
+                reopened=g.reopened + (wrong and longer),
+            )
+        self.current = g
+
+    def _raised(self, g: Generation, p: Point) -> Generation:
+        """A closed session with the larger of both counters: the difference is used, late."""
+        totals = _larger(g, p)
+        seconds = max(p.session_time_s - g.session_time_s, 0)
+        received, sent = totals[0] - g.input_octets, totals[1] - g.output_octets
+        elapsed_s = seconds or p.at_s - g.seen_s
+        fell = p.kind == ENDS and _fell(g, p)
+        confidence = judged(LOW if fell else GOOD, received, sent, p.line_bps, elapsed_s)
+        if too_long(seconds, p.at_s - g.seen_s):
+            confidence = QUARANTINE
+        self._use(Interval(g.number, g.seen_s, p.at_s, received, sent, seconds, confidence))
+        return _described(
+            replace(
+                g,
+                session_time_s=g.session_time_s + seconds,
+                input_octets=totals[0],
+                output_octets=totals[1],
+                confidence=max(g.confidence, confidence),
+            ),
+            p,
+        )
+
+    # --- the next generation
+
+    def _begin(self, p: Point) -> None:
+        """Open a generation with its first point; a lone Stop makes a closed one."""
+        number = 0 if self.current is None else self.current.number + 1
+        self._finish()
+        if p.kind == BEGINS:
+            self.current = _described(Generation(number, p.at_s, True, p.at_s), p)
+            return
+        began_s = _began(p)
+        started_s = self._not_before(p.at_s if began_s is None else began_s)
+        seconds = max(p.session_time_s, 0)
+        elapsed_s = _DAY_S if began_s is None else seconds
+        confidence = judged(GOOD, p.input_octets, p.output_octets, p.line_bps, elapsed_s)
+        first = bounded(
+            Interval(
+                number, started_s, p.at_s, p.input_octets, p.output_octets, seconds, confidence
+            )
+        )
+        self._use(first)
+        g = Generation(
+            number,
+            started_s,
+            False,
+            p.at_s,
+            seconds,
+            p.input_octets,
+            p.output_octets,
+            first=first,
+            confidence=confidence,
+        )
+        if p.kind == ENDS:
+            g = replace(g, stopped_s=p.at_s, closed_by=BY_STOP, closed_at_s=p.at_s, cause=p.cause)
+        self.current = _described(g, p)
+
+    def _finish(self) -> None:
+        g = self.current
+        if g is None:
+            return
+        if not g.closed_by:
+            g = replace(
+                g,
+                stopped_s=g.seen_s,
+                closed_by=BY_NEXT,
+                closed_at_s=g.seen_s,
+                cause=LOST_SERVICE,
+                restart_s=-1,
+            )
+        self.finished.append(g)
+        self.previous, self.current = g, None
+        self._heard.clear()
+
+    def _not_before(self, started_s: int) -> int:
+        """Generations do not overlap."""
+        return started_s if self.previous is None else max(started_s, self.previous.stopped_s)
+
+    # --- what a report may be, other than news
+
+    def _strays(self, g: Generation, p: Point) -> bool:
+        """It is older than this session, and its predecessor knew all of it."""
+        before = self.previous
+        return (
+            before is not None
+            and UNKNOWN < p.session_time_s <= before.session_time_s
+            and p.at_s - p.session_time_s < g.started_s - TOLERANCE_S
+            and not _exceeds(before, p)
+        )
+
+    def _repeats(self, p: Point) -> bool:
+        """The very same was heard of this session, so it is that packet again."""
+        return p.session_time_s > 0 and p[1:5] in self._heard
+
+    def _use(self, interval: Interval) -> None:
+        if interval.input_octets or interval.output_octets or interval.session_time_s:
+            self.intervals.append(bounded(interval))
+
+
+def _began(p: Point) -> int | None:
+    """When the session of this report began, by its own account."""
+    return None if p.session_time_s == UNKNOWN else p.at_s - p.session_time_s
+
+
+def _fell(g: Generation, p: Point) -> bool:
+    return (
+        p.input_octets + g.input_wraps * WRAP < g.input_octets
+        or p.output_octets + g.output_wraps * WRAP < g.output_octets
+    )
+
+
+def _exceeds(g: Generation, p: Point) -> bool:
+    return p.input_octets > g.input_octets or p.output_octets > g.output_octets
+
+
+def _grew(g: Generation, p: Point) -> bool:
+    """Whether a session goes on: more session time, or, untold, more octets."""
+    if p.session_time_s == UNKNOWN:
+        return _exceeds(g, p)
+    return p.session_time_s > g.session_time_s
+
+
+def _larger(g: Generation, p: Point) -> tuple[int, int]:
+    """The larger totals; of an old report nobody knows in which round its counter was."""
+    received = p.input_octets + g.input_wraps * WRAP
+    sent = p.output_octets + g.output_wraps * WRAP
+    if p.session_time_s < g.session_time_s:
+        received = 0 if g.input_wraps else received
+        sent = 0 if g.output_wraps else sent
+    return max(g.input_octets, received), max(g.output_octets, sent)
+
+
+def _described(g: Generation, p: Point) -> Generation:
+    """With the description that came along, as the latest one."""
+    if g.abouts and g.abouts[-1] == p.about:
+        return g
+    others = [about for about in g.abouts if about != p.about]
+    return replace(g, abouts=(*others, p.about)[-ABOUTS_MAX:])
+
+
+def _taken_back(interval: Interval) -> Interval:
+    return interval._replace(
+        input_octets=-interval.input_octets,
+        output_octets=-interval.output_octets,
+        session_time_s=-interval.session_time_s,
+    )

@@ -1,11 +1,12 @@
 """Every table there is: importing this module fills `metadata`, for migrations and their test."""
 
 from aaa import models as _aaa
+from accounting import models as _accounting
 from core import changes as _changes
 from core import tenancy as _tenancy
 from core.db import Base
 from nas_adapters import models as _nas_adapters
 
-MODELS = (_tenancy, _changes, _nas_adapters, _aaa)
+MODELS = (_tenancy, _changes, _nas_adapters, _accounting, _aaa)
 
 metadata = Base.metadata

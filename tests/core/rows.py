@@ -48,6 +48,28 @@ async def _insert(owner: asyncpg.Connection, code: str, octet: int) -> int:
             VALUES ({subscriber_id}, {tenant_id}, {nas_id});
         INSERT INTO decision (tenant_id, decision_uid, at, outcome)
             VALUES ({tenant_id}, 'uid-{octet}', now(), 'accept');
+        INSERT INTO accounting_record
+                (tenant_id, received_at, nas_id, source, segment, seq, packet)
+            VALUES ({tenant_id}, now(), {nas_id}, '', gen_random_uuid(), 1, 'x');
+        INSERT INTO session_group (key, tenant_id, sessions, state, abouts)
+            VALUES ('key-{octet}', {tenant_id}, '', '', '');
+        INSERT INTO session_history (key, number, tenant_id, points)
+            VALUES ('key-{octet}', 0, {tenant_id}, '');
+        INSERT INTO nas_mark (tenant_id, nas_id, nas_reported, at_s, kind, received_at)
+            VALUES ({tenant_id}, {nas_id}, '', 0, 7, now());
+        INSERT INTO session (tenant_id, nas_id, nas_reported, acct_session_id, class_nonce,
+                generation, username, calling_station, mac, circuit_id, nas_identifier,
+                nas_address, nas_port_id, multi_session_id, started_at, last_seen_at,
+                terminate_cause, closed_by, session_time_s, input_octets, output_octets,
+                confidence)
+            VALUES ({tenant_id}, {nas_id}, '', '1', '', 0, 'alice', '', '', '', '', '', '', '',
+                now(), now(), 0, '', 0, 0, 0, 0);
+        INSERT INTO usage_hour (tenant_id, session_id, hour, input_octets, output_octets,
+                session_time_s, confidence)
+            VALUES ({tenant_id}, 1, now(), 1, 1, 1, 0);
+        INSERT INTO dead_letter (tenant_id, received_at, nas_id, source, packet, reason, segment,
+                seq)
+            VALUES ({tenant_id}, now(), {nas_id}, '', 'x', 'status-type', gen_random_uuid(), 1);
         """
     )
     return tenant_id

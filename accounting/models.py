@@ -1,0 +1,257 @@
+"""Tables of accounting: what NASes reported, the sessions it adds up to, and the usage by hour.
+
+Nodes write them, people read them.  Nothing here refers to a tenant, a NAS or a
+subscriber by key: a row tells what was true when the packet came, also of what is gone,
+and a record that has been acknowledged is never refused for a missing row.
+"""
+
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import INET
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db import Base
+
+EXACT = Text(collation="C")  # names are compared octet by octet
+MOMENT = DateTime(timezone=True)
+
+# Every packet as it came, a partition a day (`accounting.partitions`).  No mapped class:
+# it has no key, since the position in the spool already lets each record in only once.
+ACCOUNTING_RECORD = Table(
+    "accounting_record",
+    Base.metadata,
+    Column("tenant_id", BigInteger, nullable=False),
+    Column("received_at", MOMENT, nullable=False),
+    Column("nas_id", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),  # address and port that it came from
+    # The session it was counted to when it came; NULL for a NAS's own records.
+    Column("session_id", BigInteger),
+    Column("segment", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("packet", LargeBinary, nullable=False),
+    Index(None, "received_at", postgresql_using="brin"),
+    Index(None, "session_id"),
+    postgresql_partition_by="RANGE (received_at)",
+)
+
+
+class SessionGroup(Base):
+    """What the rules remember of all sessions that share a key (`accounting.identity`).
+
+    `key` is the digest of that key, so that one short index finds and orders it; the key
+    itself is in the sessions' rows.
+    """
+
+    __tablename__ = "session_group"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    sessions: Mapped[bytes]  # for each generation: session id and subscriber id, 8 octets each
+    state: Mapped[bytes]  # these two: `accounting.groups`
+    abouts: Mapped[bytes]
+    updated_at: Mapped[datetime] = mapped_column(MOMENT, server_default=func.now())
+
+
+class SessionHistory(Base):
+    """Points of a group that are too old to be read with each of its records."""
+
+    __tablename__ = "session_history"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    points: Mapped[bytes]
+
+
+class NasMark(Base):
+    """An Accounting-On or -Off, kept for the records of before it that are still to come."""
+
+    __tablename__ = "nas_mark"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    nas_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    nas_reported: Mapped[str] = mapped_column(EXACT, primary_key=True)
+    at_s: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    received_at: Mapped[datetime] = mapped_column(MOMENT)
+
+
+class Session(Base):
+    """One session: a projection of its packets, and never the place where usage is counted.
+
+    Indexed is what seldom changes: an Interim must touch no index (a HOT update), so
+    neither `last_seen_at` nor a counter is in one, and lists are newest first by `id`.
+    """
+
+    __tablename__ = "session"
+    __table_args__ = (
+        # Begins so that it serves the search by Acct-Session-Id as well.
+        UniqueConstraint(
+            "tenant_id",
+            "acct_session_id",
+            "nas_id",
+            "nas_reported",
+            "class_nonce",
+            "generation",
+            name="uq_session_identity",
+        ),
+        Index(None, "tenant_id", "id"),
+        Index(None, "tenant_id", "username", "id"),
+        Index(None, "tenant_id", "nas_id", "id"),
+        Index(
+            None,
+            "tenant_id",
+            "subscriber_id",
+            "id",
+            postgresql_where=text("subscriber_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_session_open",
+            "tenant_id",
+            "nas_id",
+            "id",
+            postgresql_where=text("stopped_at IS NULL"),
+        ),
+        Index(
+            "ix_session_open_device",
+            "nas_id",
+            "mac",
+            postgresql_where=text("stopped_at IS NULL AND mac <> ''"),
+        ),
+        Index(
+            None,
+            "tenant_id",
+            "framed_ip",
+            "started_at",
+            postgresql_where=text("framed_ip IS NOT NULL"),
+        ),
+        Index(
+            None,
+            "tenant_id",
+            "framed_ipv6",
+            "started_at",
+            postgresql_where=text("framed_ipv6 IS NOT NULL"),
+        ),
+        Index(
+            None,
+            "tenant_id",
+            "delegated_ipv6",
+            "started_at",
+            postgresql_where=text("delegated_ipv6 IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    nas_id: Mapped[int] = mapped_column(BigInteger)
+    nas_reported: Mapped[str] = mapped_column(EXACT)
+    acct_session_id: Mapped[str] = mapped_column(EXACT)
+    class_nonce: Mapped[str] = mapped_column(EXACT)
+    generation: Mapped[int]
+    subscriber_id: Mapped[int | None] = mapped_column(BigInteger)
+    username: Mapped[str] = mapped_column(EXACT)  # escaped text, as all names here
+    calling_station: Mapped[str] = mapped_column(Text)
+    mac: Mapped[str] = mapped_column(EXACT)
+    circuit_id: Mapped[str] = mapped_column(Text)
+    nas_identifier: Mapped[str] = mapped_column(Text)
+    nas_address: Mapped[str] = mapped_column(Text)  # as the NAS names itself
+    nas_port: Mapped[int | None] = mapped_column(BigInteger)
+    nas_port_id: Mapped[str] = mapped_column(Text)
+    framed_ip: Mapped[IPv4Address | None] = mapped_column(INET)
+    framed_ipv6: Mapped[IPv6Address | IPv6Network | None] = mapped_column(INET)
+    delegated_ipv6: Mapped[IPv4Network | IPv6Network | None] = mapped_column(INET)
+    multi_session_id: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(MOMENT)
+    last_seen_at: Mapped[datetime] = mapped_column(MOMENT)
+    stopped_at: Mapped[datetime | None] = mapped_column(MOMENT)
+    terminate_cause: Mapped[int] = mapped_column(BigInteger)  # RFC 2866 §5.10; 0: none
+    closed_by: Mapped[str] = mapped_column(Text)
+    session_time_s: Mapped[int] = mapped_column(BigInteger)
+    # The rules cap a counter at 2^62: it always fits.
+    input_octets: Mapped[int] = mapped_column(BigInteger)
+    output_octets: Mapped[int] = mapped_column(BigInteger)
+    confidence: Mapped[int] = mapped_column(SmallInteger)  # the worst; `accounting.counters`
+
+
+class UsageHour(Base):
+    """Octets and seconds of a session in an hour: signed differences, only ever added to.
+
+    What a subscriber used is the sum.  A row that has been billed stays as billed; what
+    comes to light later is another row.
+    """
+
+    __tablename__ = "usage_hour"
+    __table_args__ = (
+        Index(
+            None,
+            "tenant_id",
+            "subscriber_id",
+            "hour",
+            postgresql_where=text("subscriber_id IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    subscriber_id: Mapped[int | None] = mapped_column(BigInteger)
+    session_id: Mapped[int] = mapped_column(BigInteger)
+    hour: Mapped[datetime] = mapped_column(MOMENT)
+    input_octets: Mapped[int] = mapped_column(BigInteger)
+    output_octets: Mapped[int] = mapped_column(BigInteger)
+    session_time_s: Mapped[int] = mapped_column(BigInteger)
+    confidence: Mapped[int] = mapped_column(SmallInteger)
+    recorded_at: Mapped[datetime] = mapped_column(MOMENT, server_default=func.now())
+
+
+class SpoolPosition(Base):
+    """How far a segment of a node's spool is in the database: the last `seq`.
+
+    Written in the transaction that stores the records, which is what lets each count
+    exactly once, whatever is killed when.
+    """
+
+    __tablename__ = "spool_position"
+
+    segment: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    worker: Mapped[str] = mapped_column(Text)
+    node: Mapped[str] = mapped_column(Text)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    updated_at: Mapped[datetime] = mapped_column(MOMENT, server_default=func.now())
+
+
+class DeadLetter(Base):
+    """A record that could not be counted, and why.  It blocks nothing and waits for people."""
+
+    __tablename__ = "dead_letter"
+    __table_args__ = (
+        UniqueConstraint("segment", "seq"),
+        Index(None, "tenant_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    received_at: Mapped[datetime] = mapped_column(MOMENT)
+    nas_id: Mapped[int] = mapped_column(BigInteger)
+    source: Mapped[str] = mapped_column(Text)
+    packet: Mapped[bytes]
+    reason: Mapped[str] = mapped_column(Text)
+    segment: Mapped[UUID] = mapped_column(Uuid)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    retried_at: Mapped[datetime | None] = mapped_column(MOMENT)

@@ -38,16 +38,14 @@ def advance(
         return Advance(value, wraps, GOOD)
     last = total - wraps * WRAP
     kept = Advance(total, wraps, LOW)
-    if wide or last >= WRAP or elapsed_s <= 0:
-        return kept
+    if wide or not WRAP // 2 < last < WRAP or elapsed_s <= 0:
+        return kept  # nothing goes round from the lower half, or where gigawords count rounds
     once = WRAP + raw - last
     if line_bps and line_bps * elapsed_s < 8 * WRAP:
         if once * 80 <= line_bps * elapsed_s * 12:  # a fifth above the line's rate: bursts
             return Advance(total + once, wraps + 1, GOOD)
         return kept
-    if last > WRAP // 2:
-        return Advance(total + once, wraps + 1, LOW)
-    return kept
+    return Advance(total + once, wraps + 1, LOW)
 
 
 def plausible(octets: int, line_bps: int, elapsed_s: int) -> bool:

@@ -14,7 +14,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from accounting.counters import GOOD, LOW, QUARANTINE, WRAP, advance, judged, too_long
+from accounting.counters import GOOD, LOW, QUARANTINE, advance, judged, too_long
+from accounting.evidence import began, described, exceeds, fell, grew, larger
 from accounting.generations import BY_NEXT, BY_STOP, OPEN, TOLERANCE_S, Generation, extend
 from accounting.points import (
     BEGINS,
@@ -40,7 +41,6 @@ _CAUSES: Final = {
     BY_REDIAL: LOST_CARRIER,
 }
 _ROUNDING_S: Final = 2  # two whole seconds, each rounded, subtracted
-ABOUTS_MAX: Final = 8  # a session that changes its description more often is nonsense
 _DAY_S: Final = 86_400
 
 
@@ -103,13 +103,13 @@ class Walk:
             # A repetition, or the first sign of a reuse whose predecessor never stopped:
             # the session time of the next report will tell.
             later = p.at_s > g.started_s + TOLERANCE_S
-            self.current = _described(replace(g, restart_s=p.at_s) if later else g, p)
+            self.current = described(replace(g, restart_s=p.at_s) if later else g, p)
             return
-        began_s = _began(p)
+        began_s = began(p)
         if g.restart_s >= 0 and began_s is not None:
             if began_s >= g.restart_s - TOLERANCE_S:
                 self._finish()
-                self.current = _described(
+                self.current = described(
                     Generation(g.number + 1, g.restart_s, True, g.restart_s), p
                 )
                 self.point(p)
@@ -118,10 +118,10 @@ class Walk:
         if self._strays(g, p):
             return
         if self._repeats(p):
-            self.current = _described(g, p)
+            self.current = described(g, p)
             return
         older = UNKNOWN < p.session_time_s < g.session_time_s
-        if older and _fell(g, p):
+        if older and fell(g, p):
             assert began_s is not None
             if began_s > g.started_s + TOLERANCE_S and (
                 p.stamped or began_s >= g.seen_s - _ROUNDING_S
@@ -150,7 +150,7 @@ class Walk:
     def _moved(self, g: Generation, p: Point, *, older: bool) -> Generation:
         """Totals after a report: the larger ones, and how sure."""
         if older:  # its octets are of another moment than its time
-            totals, confidence = _larger(g, p), LOW
+            totals, confidence = larger(g, p), LOW
             elapsed_s = p.at_s - g.seen_s
             seconds = 0
             wraps = g.input_wraps, g.output_wraps
@@ -174,7 +174,7 @@ class Walk:
         if too_long(seconds, p.at_s - g.seen_s):
             confidence = QUARANTINE
         self._use(Interval(g.number, g.seen_s, p.at_s, received, sent, seconds, confidence))
-        return _described(
+        return described(
             replace(
                 g,
                 seen_s=p.at_s,
@@ -201,7 +201,7 @@ class Walk:
             self._begin(p)
         elif p.kind == ENDS:
             self._stopped_again(g, p)
-        elif p.at_s > g.stopped_s + TOLERANCE_S and _grew(g, p):
+        elif p.at_s > g.stopped_s + TOLERANCE_S and grew(g, p):
             self.current = replace(
                 g, stopped_s=0, closed_by=OPEN, closed_at_s=0, cause=0, reopened=g.reopened + 1
             )
@@ -211,12 +211,12 @@ class Walk:
 
     def _is_another(self, g: Generation, p: Point) -> bool:
         """Whether a report after the close belongs to the next use of the key."""
-        began_s = _began(p)
+        began_s = began(p)
         if g.closed_by in (BY_ACCOUNTING_ON, BY_ACCOUNTING_OFF) and p.at_s > g.closed_at_s:
             return began_s is None or began_s >= g.closed_at_s - _ROUNDING_S
         if began_s is None or p.at_s <= g.stopped_s:
             return False
-        if p.session_time_s > g.session_time_s and not _fell(g, p):
+        if p.session_time_s > g.session_time_s and not fell(g, p):
             # It continues the counters.  Only one that is clearly younger is another.
             return began_s > g.stopped_s + _ROUNDING_S
         return began_s >= g.stopped_s - _ROUNDING_S
@@ -240,16 +240,16 @@ class Walk:
 
     def _raised(self, g: Generation, p: Point) -> Generation:
         """A closed session with the larger of both counters: the difference is used, late."""
-        totals = _larger(g, p)
+        totals = larger(g, p)
         seconds = max(p.session_time_s - g.session_time_s, 0)
         received, sent = totals[0] - g.input_octets, totals[1] - g.output_octets
         elapsed_s = seconds or p.at_s - g.seen_s
-        fell = p.kind == ENDS and _fell(g, p)
-        confidence = judged(LOW if fell else GOOD, received, sent, p.line_bps, elapsed_s)
+        lower = p.kind == ENDS and fell(g, p)
+        confidence = judged(LOW if lower else GOOD, received, sent, p.line_bps, elapsed_s)
         if too_long(seconds, p.at_s - g.seen_s):
             confidence = QUARANTINE
         self._use(Interval(g.number, g.seen_s, p.at_s, received, sent, seconds, confidence))
-        return _described(
+        return described(
             replace(
                 g,
                 session_time_s=g.session_time_s + seconds,
@@ -267,9 +267,9 @@ class Walk:
         number = 0 if self.current is None else self.current.number + 1
         self._finish()
         if p.kind == BEGINS:
-            self.current = _described(Generation(number, p.at_s, True, p.at_s), p)
+            self.current = described(Generation(number, p.at_s, True, p.at_s), p)
             return
-        began_s = _began(p)
+        began_s = began(p)
         started_s = self._not_before(p.at_s if began_s is None else began_s)
         seconds = max(p.session_time_s, 0)
         elapsed_s = _DAY_S if began_s is None else seconds
@@ -293,7 +293,7 @@ class Walk:
         )
         if p.kind == ENDS:
             g = replace(g, stopped_s=p.at_s, closed_by=BY_STOP, closed_at_s=p.at_s, cause=p.cause)
-        self.current = _described(g, p)
+        self.current = described(g, p)
 
     def _finish(self) -> None:
         g = self.current
@@ -319,14 +319,23 @@ class Walk:
     # --- what a report may be, other than news
 
     def _strays(self, g: Generation, p: Point) -> bool:
-        """It is older than this session, and its predecessor knew all of it."""
+        """It is older than this session: its predecessor's, which gets what is new in it."""
         before = self.previous
-        return (
-            before is not None
-            and UNKNOWN < p.session_time_s <= before.session_time_s
-            and p.at_s - p.session_time_s < g.started_s - TOLERANCE_S
-            and not _exceeds(before, p)
-        )
+        if (
+            before is None
+            or p.session_time_s == UNKNOWN
+            or p.at_s - p.session_time_s >= g.started_s - TOLERANCE_S
+        ):
+            return False
+        if p.session_time_s <= before.session_time_s and not exceeds(before, p):
+            return True
+        if not g.start_seen:
+            return False  # it may tell of an earlier start
+        if p.session_time_s >= before.session_time_s and not fell(before, p):
+            self.previous = self._raised(before, p)
+            self.finished = [one for one in self.finished if one.number != before.number]
+            self.finished.append(self.previous)
+        return True
 
     def _repeats(self, p: Point) -> bool:
         """The very same was heard of this session, so it is that packet again."""
@@ -335,47 +344,6 @@ class Walk:
     def _use(self, interval: Interval) -> None:
         if interval.input_octets or interval.output_octets or interval.session_time_s:
             self.intervals.append(bounded(interval))
-
-
-def _began(p: Point) -> int | None:
-    """When the session of this report began, by its own account."""
-    return None if p.session_time_s == UNKNOWN else p.at_s - p.session_time_s
-
-
-def _fell(g: Generation, p: Point) -> bool:
-    return (
-        p.input_octets + g.input_wraps * WRAP < g.input_octets
-        or p.output_octets + g.output_wraps * WRAP < g.output_octets
-    )
-
-
-def _exceeds(g: Generation, p: Point) -> bool:
-    return p.input_octets > g.input_octets or p.output_octets > g.output_octets
-
-
-def _grew(g: Generation, p: Point) -> bool:
-    """Whether a session goes on: more session time, or, untold, more octets."""
-    if p.session_time_s == UNKNOWN:
-        return _exceeds(g, p)
-    return p.session_time_s > g.session_time_s
-
-
-def _larger(g: Generation, p: Point) -> tuple[int, int]:
-    """The larger totals; of an old report nobody knows in which round its counter was."""
-    received = p.input_octets + g.input_wraps * WRAP
-    sent = p.output_octets + g.output_wraps * WRAP
-    if p.session_time_s < g.session_time_s:
-        received = 0 if g.input_wraps else received
-        sent = 0 if g.output_wraps else sent
-    return max(g.input_octets, received), max(g.output_octets, sent)
-
-
-def _described(g: Generation, p: Point) -> Generation:
-    """With the description that came along, as the latest one."""
-    if g.abouts and g.abouts[-1] == p.about:
-        return g
-    others = [about for about in g.abouts if about != p.about]
-    return replace(g, abouts=(*others, p.about)[-ABOUTS_MAX:])
 
 
 def _taken_back(interval: Interval) -> Interval:

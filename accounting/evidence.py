@@ -1,0 +1,57 @@
+"""What one report says about one session: older or younger, more or less, who and where.
+
+Plain comparisons, so that `walk` can read like the rules it follows.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from accounting.counters import WRAP
+from accounting.generations import Generation
+from accounting.points import UNKNOWN, Point
+
+ABOUTS_MAX: Final = 8  # a session that changes its description more often is nonsense
+
+
+def began(p: Point) -> int | None:
+    """When the session of this report began, by its own account."""
+    return None if p.session_time_s == UNKNOWN else p.at_s - p.session_time_s
+
+
+def fell(g: Generation, p: Point) -> bool:
+    """Whether a counter is lower than it was."""
+    return (
+        p.input_octets + g.input_wraps * WRAP < g.input_octets
+        or p.output_octets + g.output_wraps * WRAP < g.output_octets
+    )
+
+
+def exceeds(g: Generation, p: Point) -> bool:
+    """Whether a counter is higher than any before, wraps aside."""
+    return p.input_octets > g.input_octets or p.output_octets > g.output_octets
+
+
+def grew(g: Generation, p: Point) -> bool:
+    """Whether a session goes on: more session time, or, untold, more octets."""
+    if p.session_time_s == UNKNOWN:
+        return exceeds(g, p)
+    return p.session_time_s > g.session_time_s
+
+
+def larger(g: Generation, p: Point) -> tuple[int, int]:
+    """The larger totals; of an old report nobody knows in which round its counter was."""
+    received = p.input_octets + g.input_wraps * WRAP
+    sent = p.output_octets + g.output_wraps * WRAP
+    if p.session_time_s < g.session_time_s:
+        received = 0 if g.input_wraps else received
+        sent = 0 if g.output_wraps else sent
+    return max(g.input_octets, received), max(g.output_octets, sent)
+
+
+def described(g: Generation, p: Point) -> Generation:
+    """With the description that came along, as the latest one."""
+    if g.abouts and g.abouts[-1] == p.about:
+        return g
+    others = [about for about in g.abouts if about != p.about]
+    return replace(g, abouts=(*others, p.about)[-ABOUTS_MAX:])

@@ -1,0 +1,187 @@
+"""What a group remembers: its points, thinned, the older ones sealed away in chunks.
+
+Within an hour, of ordinary reports only the first and the last are kept: usage is summed
+by hour, so those between change no sum.  The latest points lie in `Hot`, which is written
+with each record and so must stay short; older ones go into chunks, written once and read
+only for a record that is older than what `Hot` holds.
+
+Knows how it is stored, and of the rules only `derive`.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from accounting.generations import Generation
+from accounting.points import GOES_ON, Mark, Point
+from accounting.records import About
+from accounting.sessions import BEGINNING, Derived, State, derive
+from accounting.usage import HOUR_S
+
+RECENT_MAX: Final = 24
+CHUNK_POINTS: Final = 16
+SECOND_MAX: Final = 64  # more reports than that of one second are nonsense, and may be torn
+ABOUTS_MAX: Final = 32
+MARKS_MAX: Final = 32  # a NAS that restarts more often is remembered for the latest
+
+
+class Chunk(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Points that have left the group: to be stored under their number, replacing any."""
+
+    number: int
+    octets: bytes
+
+
+class Hot(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What `encode` writes.  `last` is the latest point, `kept` the one before it that was
+    kept, `run` whether all since `kept` were ordinary steps."""
+
+    previous: Generation | None = None
+    current: Generation | None = None
+    earliest_s: int = 0
+    latest_s: int = -1
+    last: Point | None = None
+    kept: Point | None = None
+    run: bool = False
+    sure: bool = False  # `kept` was one itself
+    recent: bytes = b""  # points up to `kept`, encoded one after the other
+    recent_count: int = 0
+    base: bytes = b""  # the State that `recent` continues, encoded
+    until_s: int = -1  # of that state
+    sealed: int = 0  # how many chunks lie behind it
+    marks: tuple[Mark, ...] = ()
+    interval_s: int = 0  # between the last two ordinary reports: for the sweeper
+
+
+class _History(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What lies in a chunk: the state before it, and its points."""
+
+    number: int
+    state: State
+    count: int
+    points: bytes
+
+
+DAY_S: Final = 86_400
+NEW: Final = Hot()
+encode = msgspec.msgpack.Encoder().encode
+decode_hot = msgspec.msgpack.Decoder(Hot).decode
+_read_state = msgspec.msgpack.Decoder(State).decode
+_read_history = msgspec.msgpack.Decoder(_History).decode
+_read_points = msgspec.msgpack.Decoder(list[Point]).decode
+_read_abouts = msgspec.msgpack.Decoder(dict[int, About]).decode
+
+
+def _run_of(octets: bytes, count: int) -> list[Point]:
+    """Points that were encoded one after the other: what they lack is an array's header."""
+    return _read_points(b"\xdd" + count.to_bytes(4, "big") + octets)
+
+
+def points_of(hot: Hot) -> list[Point]:
+    """Every point that is still in the group, in order."""
+    points = _run_of(hot.recent, hot.recent_count)
+    if hot.last is not None:
+        points.append(hot.last)
+    return points
+
+
+def abouts_of(octets: bytes) -> dict[int, About]:
+    """The descriptions that came with a group's points, by key."""
+    return _read_abouts(octets) if octets else {}
+
+
+def remembered(octets: bytes, key: int, about: About) -> bytes:
+    """With this description among the known ones."""
+    known = abouts_of(octets)
+    if key in known or len(known) >= ABOUTS_MAX:
+        return octets
+    known[key] = about
+    return encode(dict(sorted(known.items())))
+
+
+def rewound(hot: Hot, history: Sequence[bytes]) -> Hot:
+    """The same group, remembering as far back as its chunks do."""
+    if not history:
+        return hot
+    chunks = [_read_history(octets) for octets in history]
+    state = chunks[0].state
+    return replace(
+        hot,
+        recent=b"".join(chunk.points for chunk in chunks) + hot.recent,
+        recent_count=hot.recent_count + sum(chunk.count for chunk in chunks),
+        base=encode(state) if state != BEGINNING else b"",
+        until_s=state.until_s,
+        sealed=chunks[0].number,
+    )
+
+
+def rebuilt(hot: Hot, points: list[Point], marks: tuple[Mark, ...], after: Derived) -> Hot:
+    """The group after a derivation, thinned."""
+    kept: list[Point] = []
+    sure = []  # of each kept: was it an ordinary step?
+    for at, p in enumerate(points):
+        plain = after.plain[at]
+        following = points[at + 1] if at + 1 < len(points) else None
+        if following is None:
+            break
+        if (
+            kept
+            and plain
+            and after.plain[at + 1]
+            and p.kind == GOES_ON
+            and kept[-1].at_s // HOUR_S == following.at_s // HOUR_S
+            and following.session_time_s - kept[-1].session_time_s <= DAY_S
+            and not any(kept[-1].at_s <= mark.at_s <= following.at_s for mark in marks)
+        ):
+            continue
+        kept.append(p)
+        sure.append(plain)
+    state = after.state
+    return replace(
+        hot,
+        previous=state.previous,
+        current=state.current,
+        earliest_s=min(hot.earliest_s, points[0].at_s) if hot.base else points[0].at_s,
+        latest_s=max(state.until_s, hot.latest_s),
+        last=points[-1],
+        kept=kept[-1] if kept else None,
+        run=after.plain[-1],
+        sure=sure[-1] if sure else False,
+        recent=b"".join(encode(p) for p in kept),
+        recent_count=len(kept),
+        marks=marks[-MARKS_MAX:],
+    )
+
+
+def sealed(hot: Hot) -> tuple[Hot, tuple[Chunk, ...]]:
+    """The group with its oldest points in chunks, if it has too many."""
+    chunks: list[Chunk] = []
+    while hot.recent_count >= RECENT_MAX:
+        points = _run_of(hot.recent, hot.recent_count)
+        cut = CHUNK_POINTS
+        while cut < len(points) and points[cut].at_s == points[cut - 1].at_s:
+            cut += 1  # one second is not torn apart: its order is not that of arrival
+        if cut == len(points) and cut < SECOND_MAX:
+            break
+        cut = min(cut, SECOND_MAX)
+        state = state_of(hot)
+        until_s = points[cut - 1].at_s
+        after = derive(points[:cut], [m for m in hot.marks if m.at_s <= until_s], state)
+        octets = b"".join(encode(p) for p in points[:cut])
+        chunks.append(Chunk(hot.sealed, encode(_History(hot.sealed, state, cut, octets))))
+        hot = replace(
+            hot,
+            recent=b"".join(encode(p) for p in points[cut:]),
+            recent_count=len(points) - cut,
+            base=encode(after.state),
+            until_s=until_s,
+            sealed=hot.sealed + 1,
+        )
+    return hot, tuple(chunks)
+
+
+def state_of(hot: Hot) -> State:
+    """The state that the group's points continue."""
+    return _read_state(hot.base) if hot.base else BEGINNING

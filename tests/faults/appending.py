@@ -30,9 +30,7 @@ async def run(arguments: argparse.Namespace) -> None:
             os.write(acks, said.encode() + b"\n")
         print("ok" if is_durable else "no", said, flush=True)  # noqa: T201 - its product
 
-    limits = SpoolLimits(
-        pause_s=arguments.pause, segment_records_max=arguments.segment, segment_age_s=0.5
-    )
+    limits = SpoolLimits(pause_s=arguments.pause, segment_records_max=arguments.segment)
     spool: DiskSpool[int] = DiskSpool(arguments.root, "0", Clock(), limits)
     spool.start(settled)
     choose, number, state = random.Random(1), 0, ""

@@ -149,6 +149,8 @@ static int do_sync(int descriptor, long call)
 {
     char path[PATH_MAX];
     int ours = path_of(descriptor, path);
+    if (ours && ordered("fsync"))
+        note('F', path, "", 0, NULL, 0);
     if (ours)
         FAIL_IF_ORDERED("fsync");
     pthread_mutex_lock(&lock);

@@ -16,7 +16,7 @@ _HEAD = struct.Struct("<cHHqI")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One of: W(rite), S(ync), T(runcate), R(ename), U(nlink)."""
+    """One of: W(rite), S(ync), F(ailed sync), T(runcate), R(ename), U(nlink)."""
 
     kind: str
     path: str

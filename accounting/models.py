@@ -132,8 +132,8 @@ class Session(Base):
         Index(
             "ix_session_open_device",
             "nas_id",
-            "mac",
-            postgresql_where=text("stopped_at IS NULL AND mac <> ''"),
+            "calling_station",
+            postgresql_where=text("stopped_at IS NULL AND calling_station <> ''"),
         ),
         Index(
             None,
@@ -167,7 +167,7 @@ class Session(Base):
     generation: Mapped[int]
     subscriber_id: Mapped[int | None] = mapped_column(BigInteger)
     username: Mapped[str] = mapped_column(EXACT)  # escaped text, as all names here
-    calling_station: Mapped[str] = mapped_column(Text)
+    calling_station: Mapped[str] = mapped_column(EXACT)
     mac: Mapped[str] = mapped_column(EXACT)
     circuit_id: Mapped[str] = mapped_column(Text)
     nas_identifier: Mapped[str] = mapped_column(Text)

@@ -66,7 +66,7 @@ TABLES = (
         generation INTEGER NOT NULL,
         subscriber_id BIGINT,
         username TEXT COLLATE "C" NOT NULL,
-        calling_station TEXT NOT NULL,
+        calling_station TEXT COLLATE "C" NOT NULL,
         mac TEXT COLLATE "C" NOT NULL,
         circuit_id TEXT NOT NULL,
         nas_identifier TEXT NOT NULL,
@@ -97,8 +97,8 @@ TABLES = (
         ON session (tenant_id, subscriber_id, id) WHERE subscriber_id IS NOT NULL""",
     """CREATE INDEX ix_session_open ON session (tenant_id, nas_id, id)
         WHERE stopped_at IS NULL""",
-    """CREATE INDEX ix_session_open_device ON session (nas_id, mac)
-        WHERE stopped_at IS NULL AND mac <> ''""",
+    """CREATE INDEX ix_session_open_device ON session (nas_id, calling_station)
+        WHERE stopped_at IS NULL AND calling_station <> ''""",
     *(
         f"""CREATE INDEX ix_session_tenant_id_{address}_started_at
             ON session (tenant_id, {address}, started_at) WHERE {address} IS NOT NULL"""

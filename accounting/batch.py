@@ -1,0 +1,98 @@
+"""What a transaction of ingest did, for those who act on it."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from accounting.folding import Folded
+from accounting.generations import Generation
+from accounting.identity import SessionKey
+from accounting.records import About
+from accounting.usage import Usage
+from core.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class SessionNow:
+    """A session that the batch changed, as it is now."""
+
+    id: int
+    key: SessionKey
+    subscriber_id: int | None
+    generation: Generation
+    about: About
+    is_new: bool
+
+
+class UsageRow(NamedTuple):
+    """A row that was added to usage_hour; amounts are signed."""
+
+    tenant_id: int
+    subscriber_id: int | None
+    session_id: int
+    usage: Usage
+
+
+@dataclass(slots=True)
+class Batch:
+    """One transaction.  A session may appear twice: when it was counted, and closed after."""
+
+    groups: list[Folded] = field(default_factory=list)
+    records: int = 0
+    dead: dict[str, int] = field(default_factory=dict)  # reason -> records
+
+    def sessions(self) -> Iterator[SessionNow]:
+        """What changed.  Worked out when asked: most who look at a batch ask once or never."""
+        for folded in self.groups:
+            for number, generation in folded.changed.items():
+                yield SessionNow(
+                    folded.session_ids[number],
+                    folded.key,
+                    folded.subscribers[number] or None,
+                    generation,
+                    folded.group.about(generation),
+                    number >= folded.known,
+                )
+
+    def gone(self) -> Iterator[int]:
+        """Sessions that turned out to be part of another."""
+        for folded in self.groups:
+            for number in folded.gone:
+                yield folded.session_ids[number]
+
+    def usage(self) -> Iterator[UsageRow]:
+        """What was added."""
+        for folded in self.groups:
+            for usage in folded.rows():
+                number = usage.generation
+                yield UsageRow(
+                    folded.key.tenant_id,
+                    folded.subscribers[number] or None,
+                    folded.session_ids[number],
+                    usage,
+                )
+
+
+Observer = Callable[[Tx, Batch], Awaitable[None]]
+Published = Callable[[Batch], Awaitable[None]]
+
+
+class Claim(NamedTuple):
+    """What a session says about whose it is."""
+
+    tenant_id: int
+    subscriber_id: int  # from our Class; 0: it says none
+    username: str  # escaped text
+
+
+Owners = Callable[[Tx, Collection[Claim]], Awaitable[Mapping[Claim, int]]]
+"""Finds the subscribers that claims mean; what nobody claims rightly is left out."""
+
+
+async def nobody(tx: Tx, claims: Collection[Claim]) -> Mapping[Claim, int]:
+    """No session is anybody's: for a node that counts and knows no subscribers."""
+    del tx, claims
+    return {}
+
+
+Observers = Sequence[Observer]

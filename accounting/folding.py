@@ -1,0 +1,159 @@
+"""A batch, put through the rules: stored groups and what arrived in, rows to write out.
+
+Pure: the database's answers come as arguments, and so do the numbers that new sessions
+get.  Groups that need their history to take a record are named and left alone; called
+again with it, they are folded like the others.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from struct import Struct
+
+from accounting.generations import Generation
+from accounting.groups import Change, Group, NeedsHistory
+from accounting.identity import SessionKey
+from accounting.points import Mark
+from accounting.reading import SESSION_AT, Arrivals, RawRow
+from accounting.records import Record
+from accounting.usage import Usage
+
+_session = Struct(">qq")
+
+
+@dataclass(slots=True)
+class Stored:
+    """A group as it lies in the database; a new one has nothing yet."""
+
+    state: bytes = b""
+    abouts: bytes = b""
+    sessions: bytes = b""
+
+
+@dataclass(slots=True)
+class Folded:
+    """One group after the batch."""
+
+    key: SessionKey
+    group: Group
+    session_ids: list[int]  # by generation
+    subscribers: list[int]  # by generation; 0: nobody's, as far as we know
+    is_new: bool
+    known: int  # how many generations were in the database before
+    changed: dict[int, Generation] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
+    usage: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
+    chunks: dict[int, bytes] = field(default_factory=dict)
+    described: bool = False
+
+    def sessions(self) -> bytes:
+        """For `Stored.sessions`."""
+        return b"".join(map(_session.pack, self.session_ids, self.subscribers))
+
+    def rows(self) -> Iterator[Usage]:
+        """The usage to append, summed: within a transaction one row says it all."""
+        for (generation, hour_s, confidence), amounts in self.usage.items():
+            if any(amounts):
+                yield Usage(generation, hour_s, confidence, *amounts)
+
+
+def opened(key: SessionKey, stored: Stored | None) -> Folded:
+    """A group as it was stored, or a new one, ready for its records."""
+    if stored is None:
+        return Folded(key, Group(), [], [], True, 0)
+    pairs = list(_session.iter_unpack(stored.sessions))
+    return Folded(
+        key,
+        Group.decode(stored.state, stored.abouts),
+        [session_id for session_id, _ in pairs],
+        [subscriber_id for _, subscriber_id in pairs],
+        False,
+        len(pairs),
+    )
+
+
+def fold(
+    arrivals: Arrivals,
+    stored: Stored | None,
+    marks: Sequence[Mark],
+    history: Mapping[int, bytes] | None,
+    ids: Iterator[int],
+) -> Folded | NeedsHistory:
+    """All records of one group, in order.  Raw rows learn which session they count to."""
+    folded = opened(arrivals.key, stored)
+    for record, row in zip(arrivals.records, arrivals.raw, strict=True):
+        change = _add(folded, record, marks, history)
+        if isinstance(change, NeedsHistory):
+            return change
+        took(folded, change, ids)
+        _count_to(folded, change, row)
+    return folded
+
+
+def close(
+    folded: Folded, mark: Mark, history: Mapping[int, bytes] | None, ids: Iterator[int]
+) -> Folded | NeedsHistory:
+    """Close what the mark closes."""
+    change = folded.group.mark(mark)
+    if isinstance(change, NeedsHistory):
+        if history is None:
+            return change
+        change = folded.group.mark(mark, _ordered(folded, history))
+        assert isinstance(change, Change)
+    took(folded, change, ids)
+    return folded
+
+
+def took(folded: Folded, change: Change, ids: Iterator[int]) -> None:
+    """Note what a step changed, and give new generations their numbers."""
+    folded.group = change.group
+    for generation in change.sessions:
+        number = generation.number
+        folded.changed[number] = generation
+        folded.gone.discard(number)
+        while len(folded.session_ids) <= number:
+            folded.session_ids.append(next(ids))
+            folded.subscribers.append(0)
+    for number in change.gone:
+        folded.changed.pop(number, None)
+        folded.gone.add(number)
+    usage = folded.usage
+    for number, hour_s, confidence, received, sent, seconds in change.usage:
+        held = usage.get((number, hour_s, confidence))
+        if held is None:
+            usage[number, hour_s, confidence] = [received, sent, seconds]
+        else:
+            held[0] += received
+            held[1] += sent
+            held[2] += seconds
+    for chunk in change.sealed:
+        folded.chunks[chunk.number] = chunk.octets
+    folded.described |= change.described
+
+
+def _add(
+    folded: Folded, record: Record, marks: Sequence[Mark], history: Mapping[int, bytes] | None
+) -> Change | NeedsHistory:
+    change = folded.group.add(record, marks)
+    if isinstance(change, NeedsHistory) and history is not None:
+        change = folded.group.add(record, marks, _ordered(folded, history))
+        assert isinstance(change, Change)
+    return change
+
+
+def _ordered(folded: Folded, history: Mapping[int, bytes]) -> list[bytes]:
+    """The chunks by number; those of this batch are newer than what was read.
+
+    A group that was worked out anew may have fewer than before: what lies above is void.
+    """
+    chunks = {**history, **folded.chunks}
+    return [chunks[number] for number in sorted(chunks) if number < folded.group.hot.sealed]
+
+
+def _count_to(folded: Folded, change: Change, row: RawRow) -> None:
+    if change.sessions:
+        number = change.sessions[-1].number
+    else:  # a repetition
+        current = folded.group.hot.current
+        number = current.number if current is not None else -1
+    if 0 <= number < len(folded.session_ids):
+        row[SESSION_AT] = folded.session_ids[number]

@@ -1,0 +1,246 @@
+"""A batch of spooled records, counted in one transaction.
+
+The position in each segment is written with what it stands for, so a record counts once,
+whatever is killed when.  Groups are locked in the order of their keys before they are
+read: several nodes may hold packets of one session, and each then continues what the
+other wrote.  New groups are inserted after that, in the same order; who comes second
+finds one there and begins again (`Contended`).
+
+What a NAS's restart closes is more than the batch's own groups, so such a batch waits
+until it is alone, by an advisory lock that ordinary batches share.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from accounting import marks as nas_marks
+from accounting import rows, staging
+from accounting.batch import Batch, Claim, Observers, Owners, nobody
+from accounting.folding import Folded, Stored, close, fold, opened
+from accounting.groups import NeedsHistory
+from accounting.identity import SessionKey
+from accounting.points import Mark
+from accounting.reading import Arrivals, Portion, Reading
+from accounting.rows import closed_by_redial
+from core.db import Tx
+
+LOCK: Final = 0x74757269  # "turi", of pg_advisory_xact_lock
+CLOSED_AT_ONCE_MAX: Final = 5_000
+NUMBERS_SPARE: Final = 64
+
+_POSITIONS: Final = """
+INSERT INTO spool_position (segment, worker, node, seq)
+SELECT segment, worker, $3, 0 FROM unnest($1::uuid[], $2::text[]) AS s (segment, worker)
+ ORDER BY segment ON CONFLICT (segment) DO NOTHING
+"""
+_LOCK_POSITIONS: Final = """
+SELECT segment, seq FROM spool_position WHERE segment = ANY ($1::uuid[])
+ ORDER BY segment FOR UPDATE
+"""
+_ADVANCE: Final = """
+UPDATE spool_position AS p SET seq = s.seq, updated_at = now()
+  FROM unnest($1::uuid[], $2::bigint[]) AS s (segment, seq) WHERE p.segment = s.segment
+"""
+
+
+class Moved(Exception):
+    """The database is elsewhere in a segment than the batch takes for granted.
+
+    So it is after a commit whose outcome we did not learn, beside a second ingest, and
+    after a restore.  `positions` is the truth.
+    """
+
+    def __init__(self, positions: Mapping[UUID, int]) -> None:
+        super().__init__("the position moved")
+        self.positions = positions
+
+
+class Ingest:
+    """`take` is all of it; the object keeps only spare numbers for new sessions."""
+
+    def __init__(self, node: str, *, owners: Owners = nobody, observers: Observers = ()) -> None:
+        """`observers` are called at the end of each transaction, inside it."""
+        self._node = node
+        self._owners = owners
+        self._observers = observers
+        self._ids: list[int] = []
+
+    async def take(self, tx: Tx, reading: Reading) -> Batch:
+        """Count what was read.
+
+        Raises:
+            Moved: read again from where the database is.
+            Contended: try again.
+        """
+        connection = await staging.begin(tx)
+        how = "pg_advisory_xact_lock" + ("" if reading.nas_records else "_shared")
+        await connection.execute(f"SELECT {how}({LOCK})")
+        await self._lock_positions(connection, reading.portions)
+        batch = await self._count(tx, connection, reading)
+        for observer in self._observers:
+            await observer(tx, batch)
+        await connection.execute(
+            _ADVANCE,
+            [portion.segment for portion in reading.portions],
+            [portion.records[-1].seq for portion in reading.portions],
+        )
+        return batch
+
+    async def again(self, tx: Tx, reading: Reading) -> Batch:
+        """Count records that no position stands for: dead letters that are tried once more.
+
+        Raises:
+            Contended: try again.
+        """
+        connection = await staging.begin(tx)
+        await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+        batch = await self._count(tx, connection, reading, is_stored=True)
+        for observer in self._observers:
+            await observer(tx, batch)
+        return batch
+
+    async def sweep(self, tx: Tx, closing: Mapping[bytes, tuple[SessionKey, Mark]]) -> Batch:
+        """Close sessions by the marks of whoever judged them (`accounting.closing`)."""
+        connection = await staging.begin(tx)
+        await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+        batch = Batch()
+        await self._close(connection, closing, batch)
+        for observer in self._observers:
+            await observer(tx, batch)
+        return batch
+
+    async def _lock_positions(
+        self, connection: asyncpg.Connection, portions: Sequence[Portion]
+    ) -> None:
+        segments = [portion.segment for portion in portions]
+        assert len(set(segments)) == len(segments), "a portion a segment"
+        await connection.execute(
+            _POSITIONS, segments, [portion.worker for portion in portions], self._node
+        )
+        found = await connection.fetch(_LOCK_POSITIONS, segments)
+        positions = {row["segment"]: row["seq"] for row in found}
+        if any(positions[portion.segment] != portion.after_seq for portion in portions):
+            raise Moved(positions)
+
+    async def _count(
+        self,
+        tx: Tx,
+        connection: asyncpg.Connection,
+        reading: Reading,
+        *,
+        is_stored: bool = False,
+    ) -> Batch:
+        marks, fresh = await nas_marks.note(connection, reading)
+        folded = await self._fold(connection, reading.groups, marks)
+        await self._find_owners(tx, folded)
+        await rows.write_groups(connection, folded)
+        if not is_stored:
+            await staging.write(connection, "stage_record", reading.raw)
+        await staging.write(connection, "stage_dead", reading.dead)
+        batch = Batch(groups=folded, records=len(reading.raw))
+        for dead in reading.dead:
+            batch.dead[dead.reason] = batch.dead.get(dead.reason, 0) + 1
+        for box, mark in fresh:
+            async for closing in nas_marks.closing(connection, box, mark, CLOSED_AT_ONCE_MAX):
+                await self._close(connection, closing, batch)
+        redialled = await closed_by_redial(connection, folded)
+        if redialled:
+            await self._close(connection, redialled, batch)
+        return batch
+
+    async def _fold(
+        self,
+        connection: asyncpg.Connection,
+        groups: Mapping[bytes, Arrivals],
+        marks: Mapping[nas_marks.Box, Sequence[Mark]],
+    ) -> list[Folded]:
+        stored = await _locked(connection, groups)
+        ids = await self._numbers(connection, sum(len(one.records) for one in groups.values()))
+        done: list[Folded] = []
+        needing: list[bytes] = []
+        for name, arrivals in groups.items():
+            found = fold(arrivals, stored.get(name), marks.get(arrivals.key[:3], ()), None, ids)
+            if isinstance(found, Folded):
+                done.append(found)
+            else:
+                needing.append(name)
+        history = await _history(connection, needing)
+        for name in needing:
+            arrivals = groups[name]
+            found = fold(
+                arrivals, stored.get(name), marks.get(arrivals.key[:3], ()), history[name], ids
+            )
+            assert isinstance(found, Folded)
+            done.append(found)
+        return done
+
+    async def _close(
+        self,
+        connection: asyncpg.Connection,
+        closing: Mapping[bytes, tuple[SessionKey, Mark]],
+        batch: Batch,
+    ) -> None:
+        stored = await _locked(connection, closing)
+        ids = await self._numbers(connection, len(closing))
+        needing: list[bytes] = []
+        done: list[Folded] = []
+        for name, (key, mark) in closing.items():
+            if name not in stored:
+                continue
+            found = close(opened(key, stored[name]), mark, None, ids)
+            if isinstance(found, NeedsHistory):
+                needing.append(name)
+            else:
+                done.append(found)
+        history = await _history(connection, needing)
+        for name in needing:
+            key, mark = closing[name]
+            found = close(opened(key, stored[name]), mark, history[name], ids)
+            assert isinstance(found, Folded)
+            done.append(found)
+        await staging.empty(connection)
+        await rows.write_groups(connection, done)
+        batch.groups += done
+
+    async def _find_owners(self, tx: Tx, folded: Iterable[Folded]) -> None:
+        """Ask whose the sessions are that nobody has yet: new ones, and those that told more."""
+        asked: list[tuple[Claim, Folded, int]] = []
+        for one in folded:
+            for number, generation in one.changed.items():
+                if one.subscribers[number] or not (one.described or number >= one.known):
+                    continue
+                about = one.group.about(generation)
+                claim = Claim(one.key.tenant_id, about.subscriber_id, about.user_name)
+                asked.append((claim, one, number))
+        if not asked:
+            return
+        found = await self._owners(tx, {claim for claim, _, _ in asked})
+        for claim, one, number in asked:
+            one.subscribers[number] = found.get(claim, 0)
+
+    async def _numbers(self, connection: asyncpg.Connection, enough: int) -> Iterator[int]:
+        """Unused session numbers for so many records; what a failure wastes stays a gap."""
+        short = 2 * enough + NUMBERS_SPARE - len(self._ids)  # a late record may split a session
+        if short > 0:
+            found = await connection.fetch(staging.SESSION_IDS, short)
+            self._ids[:0] = [row[0] for row in reversed(found)]
+        return iter(self._ids.pop, None)
+
+
+async def _locked(connection: asyncpg.Connection, names: Iterable[bytes]) -> dict[bytes, Stored]:
+    found = await connection.fetch(staging.LOCK_GROUPS, sorted(names))
+    return {key: Stored(state, abouts, sessions) for key, sessions, state, abouts in found}
+
+
+async def _history(
+    connection: asyncpg.Connection, names: Sequence[bytes]
+) -> dict[bytes, dict[int, bytes]]:
+    """The chunks of each group, by number."""
+    history: dict[bytes, dict[int, bytes]] = {name: {} for name in names}
+    if names:
+        for row in await connection.fetch(staging.HISTORY, sorted(names)):
+            history[row["key"]][row["number"]] = row["points"]
+    return history

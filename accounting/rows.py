@@ -1,0 +1,174 @@
+"""What a batch made of groups, as rows; and which other sessions its new ones supersede.
+
+The ordinary record changes a few columns of a session that are in no index, so sessions
+go in two ways: the new and the newly described whole, all others by their counters.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import asyncpg
+
+from accounting import staging
+from accounting.closing import Dialled, superseded
+from accounting.folding import Folded
+from accounting.generations import Generation
+from accounting.identity import SessionKey
+from accounting.points import Mark
+from accounting.reading import digest
+from accounting.sessions import closed_by
+
+_GONE: Final = "DELETE FROM session WHERE id = ANY ($1::bigint[])"
+
+# The same device on the same port of the same NAS, still open or seen again just now.
+_SAME_DEVICE: Final = """
+SELECT n.id AS new_id, o.id AS old_id, n.started_at AS new_started, o.started_at AS old_started,
+       o.tenant_id, o.nas_id, o.nas_reported, o.acct_session_id, o.class_nonce,
+       n.nas_reported AS new_reported, n.acct_session_id AS new_acct_session_id,
+       n.class_nonce AS new_class_nonce, n.stopped_at IS NULL AS new_is_open,
+       o.calling_station, o.nas_port_id, o.multi_session_id,
+       n.nas_port_id AS new_port_id, n.multi_session_id AS new_multi_session_id,
+       extract(epoch FROM o.started_at)::bigint AS old_started_s,
+       extract(epoch FROM n.started_at)::bigint AS new_started_s
+  FROM session AS n JOIN session AS o
+    ON o.nas_id = n.nas_id AND o.calling_station = n.calling_station AND o.stopped_at IS NULL
+   AND o.calling_station <> '' AND o.tenant_id = n.tenant_id AND o.nas_port_id = n.nas_port_id
+   AND o.id <> n.id
+ WHERE n.id = ANY ($1::bigint[])
+"""
+
+
+class Contended(Exception):
+    """Another node made one of the batch's groups at the same moment: do it again."""
+
+
+async def write_groups(connection: asyncpg.Connection, folded: Sequence[Folded]) -> None:
+    """Store what became of these groups, their sessions and their usage.
+
+    Raises:
+        Contended: another transaction made one of the groups meanwhile.
+    """
+    new: list[staging.Row] = []
+    known: list[staging.Row] = []
+    whole: list[staging.Row] = []
+    counters: list[staging.Row] = []
+    usage: list[staging.Row] = []
+    history: list[staging.Row] = []
+    gone: list[int] = []
+    for one in folded:
+        name = digest(one.key)
+        tenant_id = one.key.tenant_id
+        row = (name, tenant_id, one.sessions(), one.group.encode(), one.group.abouts)
+        (new if one.is_new else known).append(row)
+        ids = one.session_ids
+        for number, g in one.changed.items():
+            if one.described or number >= one.known:
+                whole.append(_whole(one, g))
+            else:
+                counters.append(_counters(one, g))
+        gone += [ids[number] for number in one.gone]
+        for number, *amounts in one.rows():
+            subscriber_id = one.subscribers[number] or None
+            usage.append((tenant_id, subscriber_id, ids[number], *amounts))
+        for number, octets in one.chunks.items():
+            history.append((name, number, tenant_id, octets))
+    if await staging.write(connection, "stage_new_group", new) != len(new):
+        raise Contended
+    await staging.write(connection, "stage_group", known)
+    await staging.write(connection, "stage_session", whole)
+    if await staging.write(connection, "stage_counters", counters) != len(counters):
+        await _bring_back(connection, folded)
+    await staging.write(connection, "stage_usage", usage)
+    await staging.write(connection, "stage_history", history)
+    if gone:
+        await connection.execute(_GONE, gone)
+
+
+async def _bring_back(connection: asyncpg.Connection, folded: Iterable[Folded]) -> None:
+    """Some session had been taken for part of another and is one again: write all whole."""
+    await staging.empty(connection)
+    whole = [_whole(one, g) for one in folded for g in one.changed.values()]
+    await staging.write(connection, "stage_session", whole)
+
+
+async def closed_by_redial(
+    connection: asyncpg.Connection, folded: Iterable[Folded]
+) -> dict[bytes, tuple[SessionKey, Mark]]:
+    """The groups whose open session ended when one of the new sessions began, or the reverse."""
+    fresh = [
+        one.session_ids[number] for one in folded for number in one.changed if number >= one.known
+    ]
+    closing: dict[bytes, tuple[SessionKey, Mark]] = {}
+    if not fresh:
+        return closing
+    for row in await connection.fetch(_SAME_DEVICE, fresh):
+        old_key = SessionKey(
+            row["tenant_id"],
+            row["nas_id"],
+            row["nas_reported"],
+            row["acct_session_id"],
+            row["class_nonce"],
+        )
+        new_key = old_key._replace(
+            reported=row["new_reported"],
+            acct_session_id=row["new_acct_session_id"],
+            class_nonce=row["new_class_nonce"],
+        )
+        if old_key == new_key:
+            continue  # generations of one key are the group's own business
+        station, port_id = row["calling_station"], row["nas_port_id"]
+        old = Dialled(*old_key[:2], station, port_id, row["multi_session_id"], row["old_started_s"])
+        new = Dialled(
+            *old_key[:2], station, port_id, row["new_multi_session_id"], row["new_started_s"]
+        )
+        mark = superseded(old, new)
+        if mark is not None:
+            closing[digest(old_key)] = (old_key, mark)
+        elif row["new_is_open"] and (mark := superseded(new, old)) is not None:
+            closing[digest(new_key)] = (new_key, mark)
+    return closing
+
+
+def _counters(one: Folded, g: Generation) -> tuple[object, ...]:
+    is_closed = bool(g.closed_by)
+    return (
+        one.session_ids[g.number],
+        g.started_s,
+        g.seen_s,
+        g.stopped_s if is_closed else None,
+        g.cause,
+        closed_by(g),
+        g.session_time_s,
+        g.input_octets,
+        g.output_octets,
+        g.confidence,
+    )
+
+
+def _whole(one: Folded, g: Generation) -> tuple[object, ...]:
+    about = one.group.about(g)
+    _, *counters = _counters(one, g)
+    key = one.key
+    return (
+        one.session_ids[g.number],
+        key.tenant_id,
+        key.nas_id,
+        key.reported,
+        key.acct_session_id,
+        key.class_nonce,
+        g.number,
+        one.subscribers[g.number] or None,
+        about.user_name,
+        about.calling_station_id,
+        about.mac,
+        about.circuit_id,
+        about.nas_identifier,
+        about.nas_address,
+        about.nas_port,
+        about.nas_port_id,
+        about.framed_ipv4,
+        about.framed_ipv6,
+        about.delegated_ipv6,
+        about.multi_session_id,
+        *counters,
+    )

@@ -17,6 +17,7 @@ from zlib import crc32
 import msgspec
 
 from accounting.counters import plausible
+from accounting.evidence import exceeds
 from accounting.generations import Generation, extend
 from accounting.memory import (
     DAY_S,
@@ -34,7 +35,7 @@ from accounting.memory import (
     sealed,
     state_of,
 )
-from accounting.points import GOES_ON, UNKNOWN, Mark, Point, point
+from accounting.points import BEGINS, GOES_ON, UNKNOWN, Mark, Point, point
 from accounting.records import About, Record
 from accounting.sessions import derive, described
 from accounting.usage import HOUR_S, Interval, Usage, difference
@@ -197,8 +198,10 @@ class Group:
             if history is None and hot.sealed:
                 return NeedsHistory()
             marks = [m._replace(at_s=max(m.at_s, state.until_s + 1)) for m in marks]
-            if p is not None:
-                p = p._replace(at_s=max(p.at_s, state.until_s + 1))
+            if p is not None and p.at_s <= state.until_s:
+                if _tells_nothing(state.current, p):
+                    return Change(self)
+                p = p._replace(at_s=state.until_s + 1, stamped=False)
         points = points_of(hot)
         known = points if p is None or p in points else [*points, p]
         all_marks = tuple(sorted({*hot.marks, *marks}))
@@ -228,3 +231,10 @@ class Group:
             chunks,
             described_anew,
         )
+
+
+def _tells_nothing(g: Generation | None, p: Point) -> bool:
+    """Of what is older than all memory, only more than is known counts."""
+    return p.kind == BEGINS or (
+        g is not None and p.session_time_s <= g.session_time_s and not exceeds(g, p)
+    )

@@ -114,6 +114,15 @@ def bounded(interval: Interval) -> Interval:
     return interval._replace(from_s=interval.to_s - SPREAD_MAX_S)
 
 
+def taken_back(interval: Interval) -> Interval:
+    """What undoes an interval."""
+    return interval._replace(
+        input_octets=-interval.input_octets,
+        output_octets=-interval.output_octets,
+        session_time_s=-interval.session_time_s,
+    )
+
+
 def by_hour(intervals: Iterable[Interval]) -> dict[Bucket, Amounts]:
     """Sums by generation, hour and confidence; what is zero in all is left out.
 

@@ -28,7 +28,7 @@ from accounting.points import (
     Mark,
     Point,
 )
-from accounting.usage import Interval, bounded
+from accounting.usage import Interval, bounded, taken_back
 
 # Acct-Terminate-Cause (RFC 2866 §5.10) of a close that no Stop told.
 LOST_CARRIER: Final = 2
@@ -144,7 +144,7 @@ class Walk:
             return g
         moved = bounded(g.first._replace(from_s=self._not_before(began_s)))
         if moved != g.first:
-            self.intervals += (_taken_back(g.first), moved)
+            self.intervals += (taken_back(g.first), moved)
         return replace(g, started_s=self._not_before(began_s), first=moved)
 
     def _moved(self, g: Generation, p: Point, *, older: bool) -> Generation:
@@ -338,17 +338,9 @@ class Walk:
         return True
 
     def _repeats(self, p: Point) -> bool:
-        """The very same was heard of this session, so it is that packet again."""
-        return p.session_time_s > 0 and p[1:5] in self._heard
+        """The very same was heard of this session, and no clock says that it is another."""
+        return not p.stamped and p.session_time_s > 0 and p[1:5] in self._heard
 
     def _use(self, interval: Interval) -> None:
         if interval.input_octets or interval.output_octets or interval.session_time_s:
             self.intervals.append(bounded(interval))
-
-
-def _taken_back(interval: Interval) -> Interval:
-    return interval._replace(
-        input_octets=-interval.input_octets,
-        output_octets=-interval.output_octets,
-        session_time_s=-interval.session_time_s,
-    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from accounting.generations import Generation
 from accounting.groups import Change, Group
 from accounting.points import Mark
 from accounting.records import INTERIM, START, STOP, About, Record
@@ -74,7 +75,7 @@ class Told:
     def __init__(self) -> None:
         self.group = Group()
         self.rows: list[Usage] = []
-        self.sessions: dict[int, object] = {}
+        self.sessions: dict[int, Generation] = {}
         self.chunks: dict[int, bytes] = {}
 
     def __call__(self, *told: Record | Mark, marks: Iterable[Mark] = ()) -> "Told":

@@ -22,10 +22,10 @@ _UP: Final = f"SELECT {_COLUMNS} FROM record WHERE seq >= ? ORDER BY seq"  # noq
 _DOWN: Final = f"SELECT {_COLUMNS} FROM record WHERE seq <= ? ORDER BY seq DESC"  # noqa: S608
 _TYPES: Final = (int, float, int, int, str, int, bytes)
 _SEQ_MAX: Final = 2**63 - 1
-# Behind a page that cannot be read the next ones may be whole, so we look behind it: at
-# most a page's worth of records on, this many times.
-_STEP: Final = 16
-_STEPS_MAX: Final = 20_000
+# Behind a page that cannot be read the next ones may be whole, so we look behind it, a few
+# records on at a time, so often at most.
+_STEP: Final = 4
+_STEPS_MAX: Final = 50_000
 
 Row = tuple[object, ...]
 
@@ -81,6 +81,7 @@ def _readable(path: Path) -> list[Row]:
     found: dict[int, Row] = {}
     try:
         with closing(segment.connect(path, "ro")) as database:
+            database.text_factory = _text
             whole = _walk(database, _UP, 0, found)
             if not whole:
                 highest_below = max(found, default=0)
@@ -89,6 +90,11 @@ def _readable(path: Path) -> list[Row]:
     except sqlite3.Error:
         pass  # not even the first page: what `found` holds is all there is
     return [found[seq] for seq in sorted(found)]
+
+
+def _text(octets: bytes) -> str:
+    """An address with a wrong octet in it is no reason to lose a record."""
+    return octets.decode(errors="replace")
 
 
 def _walk(database: sqlite3.Connection, query: str, start: int, found: dict[int, Row]) -> bool:

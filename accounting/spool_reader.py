@@ -118,7 +118,8 @@ class Segment:
             if not self.path.exists():
                 raise FileNotFoundError(self.path) from error
             # The low octet is the kind, the others say more of it.
-            kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            # Text that is none has no code: it is Python's own complaint.
+            kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             if kind not in _DAMAGE or segment.has_writer(self.path):
                 raise
             saved = salvage(self.path)
@@ -135,7 +136,12 @@ class Segment:
             if is_unfinished(self.path):
                 salvage(self.path)
             self._database = segment.connect(self.path, "ro")
-        return self._database.execute(query, parameters).fetchall()
+        rows: list[Row] = self._database.execute(query, parameters).fetchall()
+        # SQLite takes keys on trust, and ingest takes these for the place where it is.
+        keys = [row[0] for row in rows]
+        if keys != sorted(set(keys)):
+            raise sqlite3.DatabaseError("sequence numbers out of order")
+        return rows
 
 
 def segments(root: Path) -> list[Segment]:

@@ -6,7 +6,7 @@
  *   DISK_CONTROL  a file that names what fails from now on, "fsync EIO" or "write ENOSPC",
  *                 one a line; empty or missing: nothing.  Asked at every call.
  *   DISK_TRACE    a file that gets every change in its order, for trying power cuts.
- *   DISK_KILL_AT  the process is killed before the n-th change.
+ *   DISK_KILL_AT  the process is killed before the n-th sync or change of a name.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -108,7 +108,8 @@ static void count(void)
             errno = error;                                                                                             \
             return -1;                                                                                                 \
         }                                                                                                              \
-        count();                                                                                                       \
+        if (strcmp(call, "write") != 0)                                                                                \
+            count();                                                                                                   \
     } while (0)
 
 static ssize_t do_pwrite(int descriptor, const void *octets, size_t size, off_t offset, int is_write)

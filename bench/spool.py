@@ -105,7 +105,7 @@ def worker(root: Path, sock: socket.socket, pipe: Connection, profile: bool) -> 
             Port.ACCT,
             handler,
             DuplicateCache(),
-            clients=Clients([(ip_network("127.0.0.0/8"), b"", client)]),
+            clients=Clients([(ip_network("127.0.0.1"), b"", client)]),
         )
         server = RadiusServer(Endpoint(sock), responder, clock, turn=_NoTurn())
         handler.start(server)

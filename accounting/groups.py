@@ -72,6 +72,11 @@ class Group:
     def encode(self) -> bytes:
         return encode(self.hot)
 
+    @property
+    def interval_s(self) -> int:
+        """Between its last two ordinary reports, 0 if there were none: for the sweeper."""
+        return self.hot.interval_s
+
     def about(self, g: Generation) -> About:
         """Who and where the session is, gaps filled from all its records."""
         return described(g, abouts_of(self.abouts))
@@ -197,7 +202,7 @@ class Group:
         ):
             if history is None and hot.sealed:
                 return NeedsHistory()
-            marks = [m._replace(at_s=max(m.at_s, state.until_s + 1)) for m in marks]
+            marks = [m for m in marks if m.at_s > state.until_s]  # its session went on since
             if p is not None and p.at_s <= state.until_s:
                 if _tells_nothing(state.current, p):
                     return Change(self)

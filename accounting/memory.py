@@ -102,10 +102,14 @@ def remembered(octets: bytes, key: int, about: About) -> bytes:
 
 
 def rewound(hot: Hot, history: Sequence[bytes]) -> Hot:
-    """The same group, remembering as far back as its chunks do."""
-    if not history:
-        return hot
+    """The same group, remembering as far back as its chunks do.
+
+    A chunk numbered beyond `sealed` is what a longer history left behind, and void.
+    """
     chunks = [_read_history(octets) for octets in history]
+    chunks = [chunk for chunk in chunks if chunk.number < hot.sealed]
+    if not chunks:
+        return hot
     state = chunks[0].state
     return replace(
         hot,

@@ -70,10 +70,6 @@ def closed_by(g: Generation) -> str:
     return CLOSED_BY[g.closed_by]
 
 
-def is_open(g: Generation) -> bool:
-    return not g.closed_by
-
-
 def described(g: Generation, abouts: Mapping[int, About]) -> About:
     """Who and where: of each attribute the latest that was told, gaps filled by earlier ones."""
     told = [abouts[key] for key in g.abouts if key in abouts]

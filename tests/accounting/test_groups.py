@@ -16,6 +16,7 @@ from accounting.usage import by_hour
 from tests.accounting.telling import ABOUT, MB, NOON_S, Told, interim, record, start, stop
 
 GBPS = 1_000_000_000
+LAW = settings(deadline=None)  # what is slow on a busy machine is no less true
 
 
 def key_of(one: Record) -> int:
@@ -86,6 +87,7 @@ def check_against_derivation(told: list[Record | Mark], arrived: list[Record | M
         assert totals == [g.input_octets, g.output_octets, g.session_time_s]
 
 
+@LAW
 @given(well_behaved(), st.randoms(use_true_random=False))
 def test_any_order_and_duplication_give_the_same_sessions_and_usage_by_hour(
     told: list[Record], random: random.Random
@@ -95,6 +97,7 @@ def test_any_order_and_duplication_give_the_same_sessions_and_usage_by_hour(
     check_against_derivation(list(told), arrived)
 
 
+@LAW
 @given(well_behaved())
 def test_in_order_is_the_same_too_and_ends_at_what_the_nas_said(told: list[Record]) -> None:
     check_against_derivation(list(told), list(told))
@@ -107,7 +110,7 @@ def test_in_order_is_the_same_too_and_ends_at_what_the_nas_said(told: list[Recor
     )
 
 
-@settings(max_examples=300)
+@settings(LAW, max_examples=300)
 @given(anything(), st.randoms(use_true_random=False))
 def test_nonsense_too_is_the_same_in_any_order(
     told: list[Record | Mark], random: random.Random
@@ -117,6 +120,7 @@ def test_nonsense_too_is_the_same_in_any_order(
     check_against_derivation(told, arrived)
 
 
+@LAW
 @given(well_behaved(), st.randoms(use_true_random=False))
 def test_totals_never_fall_whatever_comes_when(told: list[Record], random: random.Random) -> None:
     random.shuffle(told)
@@ -129,11 +133,13 @@ def test_totals_never_fall_whatever_comes_when(told: list[Record], random: rando
         most = totals
 
 
-@given(st.lists(st.integers(0, 300 * 10**8 // 8), min_size=1, max_size=20), st.randoms())
+@LAW
+@given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=20), st.randoms())
 def test_d12_counters_of_32_bits_add_up_to_what_was_used(
     used: list[int], random: random.Random
 ) -> None:
-    """At 100 Mb/s and every five minutes, no wrap is ambiguous."""
+    """At 100 Mb/s and every five minutes no counter goes round twice; and where less than
+    half a round was used, a counter that fell cannot be mistaken for a wrong one."""
     told, total = [start()], 0
     for n, octets in enumerate(used, start=1):
         total += octets

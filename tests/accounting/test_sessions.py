@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from accounting.counters import GOOD, LOW, QUARANTINE
 from accounting.generations import Generation
 from accounting.identity import session_key
-from accounting.points import BY_ACCOUNTING_ON, BY_REAPER, BY_REDIAL, Mark
+from accounting.points import BY_ACCOUNTING_ON, BY_REAPER, BY_REDIAL, Mark, nas_mark
 from accounting.records import ACCOUNTING_ON
 from accounting.sessions import closed_by
 from accounting.walk import LOST_CARRIER, LOST_SERVICE, NAS_REBOOT
@@ -327,10 +327,6 @@ def test_gaps_are_filled_and_the_latest_word_counts() -> None:
         assert about.user_name == "alice2"
 
 
-def test_an_accounting_on_is_no_point_of_a_session() -> None:
-    assert record(ACCOUNTING_ON, 0).status not in (1, 2, 3)
-
-
 def test_a_report_older_than_the_kept_history_keeps_totals_right() -> None:
     told = Told()(start())
     for hour in range(1, 80):
@@ -341,3 +337,63 @@ def test_a_report_older_than_the_kept_history_keeps_totals_right() -> None:
     told(interim(1_800, 1_800, MB // 2), stop(3_600 * 80, 3_600 * 80, 80 * MB))
     assert total_output(told) == 80 * MB
     assert len(told.usage()) == len(before) + 1
+
+
+def test_a_mark_older_than_the_kept_history_changes_nothing_that_is_newer() -> None:
+    told = Told()(start())
+    for hour in range(1, 80):
+        told(interim(3_600 * hour, 3_600 * hour, hour * MB))
+    told.chunks.clear()
+    before = only(told)
+    told(REBOOT)
+    assert only(told) == before
+
+
+def test_hundreds_of_reports_within_a_second_do_not_pile_up() -> None:
+    told = Told()(start())
+    for n in range(1, 400):
+        told(interim(1, n, n))
+    assert told.group.hot.recent_count < 100
+    assert only(told).output_octets == 399
+
+
+# --- where only the arrival dates a packet
+
+
+def test_a_repetition_that_seems_newer_is_still_a_repetition() -> None:
+    told = Told()(start(stamped=False), interim(300, 300, MB, stamped=False))
+    before = only(told)
+    told(interim(320, 300, MB, stamped=False))
+    assert only(told) == before
+
+
+def test_a_repeated_start_is_no_restart() -> None:
+    told = Told()(start(stamped=False), interim(300, 300, MB, stamped=False))
+    told(start(320, stamped=False), interim(600, 600, 2 * MB, stamped=False))
+    assert only(told).output_octets == 2 * MB
+
+
+def test_the_last_words_of_the_session_before_are_its_own() -> None:
+    told = Told()(start(stamped=False), interim(600, 600, 5 * MB, stamped=False))
+    told(stop(700, 700, 6 * MB, stamped=False), start(1_000, stamped=False))
+    told(interim(1_010, 700, 6 * MB, stamped=False))  # known already
+    told(stop(1_020, 710, 7 * MB, stamped=False))  # news, but of the old session
+    old, new = sessions(told)
+    assert (old.output_octets, new.output_octets, closed_by(new)) == (7 * MB, 0, "")
+    assert total_output(told) == 7 * MB
+
+
+def test_without_session_times_octets_alone_go_on_and_reopen() -> None:
+    told = Told()(start(), interim(300, None, 3 * MB), stop(600, None, 5 * MB))
+    assert only(told).output_octets == 5 * MB
+    told(interim(900, None, 6 * MB))
+    assert (closed_by(only(told)), only(told).output_octets) == ("", 6 * MB)
+
+
+def test_a_session_time_that_outran_every_clock_is_quarantined() -> None:
+    told = Told()(start(), interim(300, 300, MB), interim(600, 9_000_000, 2 * MB))
+    assert (only(told).confidence, only(told).started_s) == (QUARANTINE, NOON_S)
+
+
+def test_an_accounting_on_becomes_a_mark() -> None:
+    assert nas_mark(record(ACCOUNTING_ON, 1_000)) == REBOOT

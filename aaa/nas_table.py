@@ -49,7 +49,7 @@ class NasTable:
                 continue
             try:
                 secret = open_secret(
-                    self._vault, record.tenant_id, record.name, record.secret_sealed
+                    self._vault, record.tenant_id, record.id, record.secret_sealed
                 )
             except CannotOpen as error:
                 # The others go on; this one is unknown until its secret is set again.

@@ -177,6 +177,6 @@ async def _put_nases(
 
 def _is_secret(vault: Vault, scope: _Scope, old: StoredNas, secret: Secret) -> bool:
     try:
-        return open_secret(vault, scope.tenant_id, old.spec.name, old.secret_sealed) == secret
+        return open_secret(vault, scope.tenant_id, old.id, old.secret_sealed) == secret
     except CannotOpen:
         return False  # sealed with a key that is lost: what the file says replaces it

@@ -79,19 +79,26 @@ async def add(
     if not boxes:
         return
     rows = [
-        {
-            "tenant_id": tenant_id,
-            "secret_sealed": seal_secret(vault, tenant_id, spec.name, secret),
-            "created_at": now,
-            **_values(spec, now),
-        }
-        for spec, secret in boxes
+        {"tenant_id": tenant_id, "secret_sealed": b"", "created_at": now, **_values(spec, now)}
+        for spec, _ in boxes
     ]
     try:
         async with tx.begin_nested():
-            await tx.execute(insert(Nas), rows)
+            made = await tx.execute(insert(Nas).returning(Nas.name, Nas.id), rows)
     except IntegrityError:
         raise await _conflict(tx, [spec for spec, _ in boxes], are_new=True) from None
+    ids = {row.name: row.id for row in made}
+    # A secret is bound to its row's id, which there was none of until now.
+    await tx.execute(
+        update(Nas),
+        [
+            {
+                "id": ids[spec.name],
+                "secret_sealed": seal_secret(vault, tenant_id, ids[spec.name], secret),
+            }
+            for spec, secret in boxes
+        ],
+    )
 
 
 async def change(
@@ -105,7 +112,8 @@ async def change(
     """
     values = _values(spec, now)
     if secret is not None:
-        values["secret_sealed"] = seal_secret(vault, tenant_id, spec.name, secret)
+        nas_id = (await get(tx, spec.name)).id
+        values["secret_sealed"] = seal_secret(vault, tenant_id, nas_id, secret)
     try:
         async with tx.begin_nested():
             changed = await tx.scalar(

@@ -6,19 +6,19 @@ Apart from the registry because a login worker opens secrets and needs no databa
 from core.secret import Secret, Vault
 
 
-def seal_secret(vault: Vault, tenant_id: int, name: str, secret: Secret) -> bytes:
-    """The shared secret as it is stored: bound to tenant and name."""
-    return vault.seal(secret.octets, _context(tenant_id, name))
+def seal_secret(vault: Vault, tenant_id: int, nas_id: int, secret: Secret) -> bytes:
+    """The shared secret as it is stored: bound to its NAS, whatever that is called."""
+    return vault.seal(secret.octets, _context(tenant_id, nas_id))
 
 
-def open_secret(vault: Vault, tenant_id: int, name: str, sealed: bytes) -> Secret:
+def open_secret(vault: Vault, tenant_id: int, nas_id: int, sealed: bytes) -> Secret:
     """The shared secret again.
 
     Raises:
         CannotOpen: sealed with another key or for another box.
     """
-    return Secret(vault.open(sealed, _context(tenant_id, name)))
+    return Secret(vault.open(sealed, _context(tenant_id, nas_id)))
 
 
-def _context(tenant_id: int, name: str) -> bytes:
-    return b"nas:" + tenant_id.to_bytes(8, "big") + name.encode()
+def _context(tenant_id: int, nas_id: int) -> bytes:
+    return b"nas:" + tenant_id.to_bytes(8, "big") + nas_id.to_bytes(8, "big")

@@ -50,7 +50,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def nas(number: int, network: str, *, secret: bytes = b"s3cret", identifier: str = "") -> NasRecord:
     name = f"bras-{number}"
-    sealed = seal_secret(VAULT, 1, name, Secret(secret))
+    sealed = seal_secret(VAULT, 1, number, Secret(secret))
     return NasRecord(number, 1, name, network, identifier, sealed, "generic", True)
 
 

@@ -93,7 +93,7 @@ class World:
                 f"bras-{number}",
                 f"{source[0]}/32",
                 "",
-                seal_secret(self.vault, TENANT, f"bras-{number}", Secret(SECRET)),
+                seal_secret(self.vault, TENANT, number, Secret(SECRET)),
                 vendor,
                 True,
             )

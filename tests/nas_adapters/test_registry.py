@@ -1,11 +1,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import pytest
+from sqlalchemy import text
 
 from core import tenancy
-from core.db import Database
+from core.db import Database, enter
 from core.secret import CannotOpen, Secret, Vault
 from nas_adapters import registry
 from nas_adapters.registry import NasConflict, NasNotFound, NasSpec
@@ -25,10 +26,39 @@ async def test_a_box_is_added_and_its_secret_opens_for_it_alone(
         await registry.add(tx, VAULT, tenant_id, [(BRAS, SECRET), (NETWORK, SECRET)], now=NOON)
         stored = await registry.all_of(tx)
     assert [nas.spec for nas in stored.values()] == [BRAS, NETWORK]
-    sealed = stored["bras-1"].secret_sealed
-    assert open_secret(VAULT, tenant_id, "bras-1", sealed) == SECRET
+    bras, pops = stored["bras-1"], stored["pops"]
+    assert open_secret(VAULT, tenant_id, bras.id, bras.secret_sealed) == SECRET
     with pytest.raises(CannotOpen):
-        open_secret(VAULT, tenant_id, "pops", sealed)
+        open_secret(VAULT, tenant_id, pops.id, bras.secret_sealed)
+
+
+async def test_a_box_that_is_renamed_keeps_its_secret(database: Database, tenant_id: int) -> None:
+    async with database.transaction(tenant_id) as tx:
+        await registry.add(tx, VAULT, tenant_id, [(BRAS, SECRET)], now=NOON)
+        await tx.execute(text("UPDATE nas SET name = 'bras-one'"))
+        renamed = await registry.get(tx, "bras-one")
+    assert open_secret(VAULT, tenant_id, renamed.id, renamed.secret_sealed) == SECRET
+
+
+@pytest.mark.parametrize(
+    ("address", "identifier"),
+    [
+        pytest.param("192.0.2.1/32", "named", id="the very address, with an identifier"),
+        pytest.param("192.0.2.0/24", "", id="a network around it"),
+        pytest.param("2001:db8:0:1::/64", "", id="a part of a network"),
+    ],
+)
+async def test_nobody_may_stand_where_another_tenant_does(
+    database: Database, tenant_id: int, address: str, identifier: str
+) -> None:
+    async with database.lobby() as tx:
+        stranger = await tenancy.found(tx, "stranger", "Stranger")
+        await enter(tx, tenant_id)
+        await registry.add(tx, VAULT, tenant_id, [(BRAS, SECRET), (NETWORK, SECRET)], now=NOON)
+        await enter(tx, stranger)
+        rival = NasSpec("rival", ip_network(address), identifier)
+        with pytest.raises(NasConflict, match="in use by another tenant: rival"):
+            await registry.add(tx, VAULT, stranger, [(rival, SECRET)], now=NOON)
 
 
 async def test_a_change_keeps_the_secret_unless_there_is_a_new_one(
@@ -44,7 +74,7 @@ async def test_a_change_keeps_the_secret_unless_there_is_a_new_one(
         assert after.secret_sealed == before.secret_sealed
         await registry.change(tx, VAULT, tenant_id, moved, Secret(b"new"), now=NOON)
         sealed = (await registry.get(tx, "bras-1")).secret_sealed
-    assert open_secret(VAULT, tenant_id, "bras-1", sealed) == Secret(b"new")
+    assert open_secret(VAULT, tenant_id, before.id, sealed) == Secret(b"new")
 
 
 async def test_one_sender_is_one_box_unless_identifiers_tell_them_apart(

@@ -114,11 +114,11 @@ def test_a_plan_that_changes_changes_for_all_who_have_it(house: Turnpike, many: 
 
 def test_a_secret_that_is_changed_by_sql_is_the_secret(house: Turnpike) -> None:
     url = private_url(house)
-    (row,) = sql(url, "SELECT tenant_id FROM nas WHERE name = 'bng-accel'")
+    (row,) = sql(url, "SELECT tenant_id, id FROM nas WHERE name = 'bng-accel'")
     sealed = seal_secret(
         open_vault(house.data_dir / "turnpike.key"),
         row["tenant_id"],
-        "bng-accel",
+        row["id"],
         Secret(b"another-secret"),
     )
     with (

@@ -182,6 +182,22 @@ FUNCTIONS = (
     SET search_path = pg_catalog, public, pg_temp AS $$
         INSERT INTO tenant (code, name) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id
     $$""",
+    # The source address decides whose NAS a packet is from, and the narrower network wins: so
+    # nobody may stand within another tenant's, whom row-level security hides.  One at a time,
+    # or two that overlap could both find themselves alone.
+    """CREATE FUNCTION turnpike_refuse_foreign_address() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp AS $$
+    BEGIN
+        PERFORM pg_advisory_xact_lock(hashtext('turnpike nas address'));
+        IF EXISTS (SELECT FROM nas WHERE address && NEW.address AND tenant_id <> NEW.tenant_id)
+        THEN
+            RAISE unique_violation USING MESSAGE = 'the address is in use by another tenant';
+        END IF;
+        RETURN NEW;
+    END $$""",
+    """CREATE TRIGGER refuse_foreign_address BEFORE INSERT OR UPDATE OF address, tenant_id ON nas
+    FOR EACH ROW EXECUTE FUNCTION turnpike_refuse_foreign_address()""",
     # The timeline is that of the WAL being written: the control file learns of a promotion
     # only at the next checkpoint.
     """CREATE FUNCTION turnpike_cluster_identity(

@@ -10,11 +10,12 @@ What a NAS's restart closes is more than the batch's own groups, so such a batch
 until it is alone, by an advisory lock that ordinary batches share.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
 
 from accounting import marks as nas_marks
 from accounting import rows, staging
@@ -45,6 +46,12 @@ UPDATE spool_position AS p SET seq = s.seq, updated_at = now()
   FROM unnest($1::uuid[], $2::bigint[]) AS s (segment, seq) WHERE p.segment = s.segment
 """
 
+# A segment that was unlinked may be there again after a power cut, so its position stays.
+_PRUNE: Final = """
+DELETE FROM spool_position
+ WHERE node = $1 AND updated_at < now() - interval '7 days' AND segment <> ALL ($2::uuid[])
+"""
+
 
 class Moved(Exception):
     """The database is elsewhere in a segment than the batch takes for granted.
@@ -58,6 +65,10 @@ class Moved(Exception):
         self.positions = positions
 
 
+class ObserverFailed(Exception):
+    """An observer has a bug, so nothing is wrong with the records that it was shown."""
+
+
 class Ingest:
     """`take` is all of it; the object keeps only spare numbers for new sessions."""
 
@@ -68,20 +79,21 @@ class Ingest:
         self._observers = observers
         self._ids: list[int] = []
 
-    async def take(self, tx: Tx, reading: Reading) -> Batch:
-        """Count what was read.
+    async def take(self, tx: Tx, reading: Reading, *, observed: bool = True) -> Batch:
+        """Count what was read; `observed=False` leaves the observers out.
 
         Raises:
             Moved: read again from where the database is.
             Contended: try again.
+            ObserverFailed: of its own, and not because the database did.
         """
         connection = await staging.begin(tx)
         how = "pg_advisory_xact_lock" + ("" if reading.nas_records else "_shared")
         await connection.execute(f"SELECT {how}({LOCK})")
         await self._lock_positions(connection, reading.portions)
         batch = await self._count(tx, connection, reading)
-        for observer in self._observers:
-            await observer(tx, batch)
+        if observed:
+            await self._observe(tx, batch)
         await connection.execute(
             _ADVANCE,
             [portion.segment for portion in reading.portions],
@@ -98,8 +110,7 @@ class Ingest:
         connection = await staging.begin(tx)
         await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         batch = await self._count(tx, connection, reading, is_stored=True)
-        for observer in self._observers:
-            await observer(tx, batch)
+        await self._observe(tx, batch)
         return batch
 
     async def sweep(self, tx: Tx, closing: Mapping[bytes, tuple[SessionKey, Mark]]) -> Batch:
@@ -108,9 +119,22 @@ class Ingest:
         await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         batch = Batch()
         await self._close(connection, closing, batch)
-        for observer in self._observers:
-            await observer(tx, batch)
+        await self._observe(tx, batch)
         return batch
+
+    async def prune(self, tx: Tx, present: Collection[UUID]) -> None:
+        """Forget positions that nobody has asked for in a week; those of `present` stay."""
+        connection = await staging.begin(tx)
+        await connection.execute(_PRUNE, self._node, list(present))
+
+    async def _observe(self, tx: Tx, batch: Batch) -> None:
+        for observer in self._observers:
+            try:
+                await observer(tx, batch)
+            except (SQLAlchemyError, asyncpg.PostgresError, OSError):
+                raise
+            except Exception as error:
+                raise ObserverFailed(str(error)) from error
 
     async def _lock_positions(
         self, connection: asyncpg.Connection, portions: Sequence[Portion]

@@ -32,6 +32,10 @@ class Portion(NamedTuple):
     after_seq: int
     records: Sequence[SpooledRecord]
 
+    @property
+    def last_seq(self) -> int:
+        return self.records[-1].seq
+
 
 class DeadRow(NamedTuple):
     tenant_id: int
@@ -62,6 +66,7 @@ class Reading:
     groups: dict[bytes, Arrivals]
     nas_records: list[Record]  # Accounting-On and -Off
     dead: list[DeadRow]
+    is_whole: bool = True  # else the rules failed at some record, and none is understood
 
 
 def digest(key: SessionKey) -> bytes:

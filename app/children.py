@@ -24,6 +24,10 @@ def main(arguments: list[str]) -> None:
             from app import replicator_process
 
             child.run(replicator_process.run)
+        case ["ingest"]:
+            from app import ingest_process
+
+            child.run(ingest_process.run)
         case ["web", descriptor, *roles]:
             from app import web_process
 

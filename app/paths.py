@@ -31,5 +31,9 @@ class Paths:
         return self.data_dir / "decisions"
 
     @property
+    def spool(self) -> Path:
+        return self.data_dir / "spool"
+
+    @property
     def status(self) -> Path:
         return self.data_dir / "status"

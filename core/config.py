@@ -105,6 +105,12 @@ class DecisionSettings(_Part):
     file_bytes_max: Annotated[int, Field(ge=MIB, le=2**34)] = 16 * MIB
 
 
+class AccountingSettings(_Part):
+    """What is kept of accounting, beside sessions and usage."""
+
+    keep_raw_days: Annotated[int, Field(ge=1, le=3650)] = 365
+
+
 class DirectorySettings(_Part):
     """The memory map that logins read."""
 
@@ -139,6 +145,7 @@ class Settings(_Part):
     radius: RadiusSettings = RadiusSettings()
     policy: PolicySettings = PolicySettings()
     decisions: DecisionSettings = DecisionSettings()
+    accounting: AccountingSettings = AccountingSettings()
     directory: DirectorySettings = DirectorySettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()

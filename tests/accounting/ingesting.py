@@ -133,5 +133,5 @@ async def totals(url: str) -> dict[str, object]:
 async def until(claim: Any, timeout_s: float = 20.0) -> None:
     """Wait until `claim()`, awaited, is true."""
     async with asyncio.timeout(timeout_s):
-        while not await claim():
+        while not await claim():  # noqa: ASYNC110 - other processes set no event
             await asyncio.sleep(0.02)

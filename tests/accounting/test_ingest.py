@@ -1,20 +1,38 @@
 """Spooled records become sessions and usage, each counted once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
+from aaa.owners import owners
+from accounting.batch import Batch
+from accounting.ingest import Ingest, Moved
+from accounting.reading import understand
+from accounting.rows import Contended
+from accounting.spool import Record
+from core.db import Tx
+from core.radius.packet import attribute
 from tests.accounting.ingesting import (
     INTERIM,
     NOON_S,
+    OFF,
+    ON,
     START,
     STOP,
     Node,
     packet,
+    portion,
     rows,
+    segment_of,
+    spooled,
+    totals,
 )
+from tests.conftest import execute
 
 NOON = datetime.fromtimestamp(NOON_S, UTC)
 MB = 1_000_000
@@ -63,3 +81,233 @@ async def test_start_interim_and_stop_are_one_session_with_its_usage(
     assert records[0]["source"] == "192.0.2.1:1646"
     [position] = await rows(node.url, "SELECT seq FROM spool_position")
     assert position["seq"] == 3
+
+
+async def test_a_batch_whose_position_moved_is_refused_with_the_truth(
+    node: Node, tmp_path: Path
+) -> None:
+    """So a commit whose outcome nobody learned is neither lost nor counted twice (D8)."""
+    segment = segment_of(tmp_path, [spooled(octets, at_s) for at_s, octets in LIFE])
+    await node.take(portion(segment))
+    before = await totals(node.url)
+    with pytest.raises(Moved) as told:
+        await node.take(portion(segment))
+    assert list(told.value.positions.values()) == [3]
+    with pytest.raises(Moved):
+        await node.take(portion(segment, after_seq=1))
+    assert await totals(node.url) == before
+
+
+async def test_a_batch_that_is_not_committed_leaves_nothing(node: Node, tmp_path: Path) -> None:
+    segment = segment_of(tmp_path, [spooled(octets, at_s) for at_s, octets in LIFE])
+    reading = understand([portion(segment)], {})
+
+    async def killed() -> None:
+        async with node.database.transaction() as tx:
+            await node.ingest.take(tx, reading)
+            raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await killed()
+    for table in ("session", "session_group", "usage_hour", "accounting_record", "spool_position"):
+        assert await rows(node.url, f"SELECT 1 FROM {table}") == [], table
+    await node.take(portion(segment))
+    assert len(await rows(node.url, "SELECT 1 FROM session")) == 1
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0), (2, 1, 0), (1, 1, 0, 2, 2)])
+async def test_any_order_and_repetition_over_segments_is_one_session(
+    order: tuple[int, ...], node: Node, tmp_path: Path
+) -> None:
+    for at in order:
+        await node.tell(tmp_path, LIFE[at])
+    [session] = await rows(node.url, "SELECT * FROM session")
+    assert (session["output_octets"], session["session_time_s"]) == (40 * MB, 600)
+    assert session["closed_by"] == "stop"
+    usage = await rows(node.url, "SELECT sum(output_octets) AS o FROM usage_hour")
+    assert usage == [{"o": 40 * MB}]
+
+
+async def test_two_nodes_with_packets_of_the_same_sessions_make_each_once(
+    node: Node, fresh_database_url: str, tmp_path: Path
+) -> None:
+    """Fault D15."""
+    other = Node(fresh_database_url)
+    numbers = range(60)
+    halves: tuple[list[Record], list[Record]] = ([], [])
+    for at_s, status in ((0, START), (300, INTERIM), (600, INTERIM), (900, STOP)):
+        for number in numbers:
+            octets = packet(
+                status, at_s, at_s, (at_s, at_s * number), sid=f"s{number}", station=b""
+            )
+            halves[(at_s // 300 + number) % 2].append(spooled(octets, at_s))
+
+    async def drain(one: Node, records: list[Record], worker: str) -> None:
+        segment = segment_of(tmp_path, records, worker)
+        after = 0
+        while part := portion(segment, after, 7).records:
+            try:
+                await one.take(portion(segment, after, 7))
+            except Contended:
+                continue
+            after = part[-1].seq
+
+    await asyncio.gather(drain(node, halves[0], "a"), drain(other, halves[1], "b"))
+    await other.database.dispose()
+    sessions = await rows(node.url, "SELECT acct_session_id, output_octets, closed_by FROM session")
+    assert {row["acct_session_id"]: row["output_octets"] for row in sessions} == {
+        f"s{number}": 900 * number for number in numbers
+    }
+    assert len(sessions) == len(numbers)
+    assert {row["closed_by"] for row in sessions} == {"stop"}
+    [usage] = await rows(node.url, "SELECT sum(output_octets) AS o FROM usage_hour")
+    assert usage["o"] == sum(900 * number for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("octets", "reason"),
+    [
+        pytest.param(packet(None), "no-status-type", id="no status"),
+        pytest.param(packet(99), "status-type", id="unknown status"),
+        pytest.param(packet(START, sid=""), "no-session-id", id="no session id"),
+        pytest.param(b"\x04\x01\x00\x15" + bytes(17), "malformed", id="no packet at all"),
+    ],
+)
+async def test_what_cannot_be_understood_is_a_dead_letter_and_blocks_nothing(
+    octets: bytes, reason: str, node: Node, tmp_path: Path
+) -> None:
+    batch = await node.tell(tmp_path, LIFE[0], (1.0, octets), LIFE[2])
+    [letter] = await rows(node.url, "SELECT reason, packet, nas_id, seq FROM dead_letter")
+    assert letter["reason"].startswith(reason)
+    assert (letter["packet"], letter["nas_id"], letter["seq"]) == (octets, 11, 2)
+    assert sum(batch.dead.values()) == 1
+    [session] = await rows(node.url, "SELECT closed_by FROM session")
+    assert session["closed_by"] == "stop"
+    assert len(await rows(node.url, "SELECT 1 FROM accounting_record")) == 3
+
+
+ODD = {
+    "a name with NUL and broken UTF-8": packet(START, sid="a", user=b"a\0b\xff\xfe"),
+    "64 bits, all set": packet(STOP, 0, 1, (2**64 - 1, 2**64 - 1), sid="b"),
+    "136 years online": packet(STOP, 0, 2**32 - 1, (1, 1), sid="c"),
+    "SQL": packet(START, sid="'; DROP TABLE session; --"),
+    "253 octets": packet(START, sid="x" * 253),
+    "nothing used": packet(STOP, 0, 0, sid="d"),
+    "1970": packet(START, -NOON_S, sid="e"),
+    "2106": packet(START, 2**32 - 1 - NOON_S, sid="f"),
+}
+
+
+@pytest.mark.parametrize("received_at_s", [0.0, -NOON_S, 2**32 - NOON_S])
+async def test_odd_packets_are_counted_at_any_time(
+    received_at_s: float, node: Node, tmp_path: Path
+) -> None:
+    await node.tell(tmp_path, *((received_at_s, octets) for octets in ODD.values()))
+    assert len(await rows(node.url, "SELECT 1 FROM session")) == len(ODD)
+    assert await rows(node.url, "SELECT 1 FROM dead_letter") == []
+    records = await rows(node.url, "SELECT packet FROM accounting_record ORDER BY seq")
+    assert [record["packet"] for record in records] == list(ODD.values())
+
+
+@pytest.mark.parametrize("status", [ON, OFF])
+async def test_a_restart_closes_the_sessions_of_that_box_where_they_were(
+    status: int, node: Node, tmp_path: Path
+) -> None:
+    """Fault D10."""
+    await node.tell(
+        tmp_path,
+        *((0.0, packet(START, 0, sid=f"s{number}", station=b"")) for number in range(20)),
+        (300.0, packet(INTERIM, 300, 300, (1, MB), sid="s7", station=b"")),
+        (300.0, packet(START, 300, sid="other", nas=b"bras-2", station=b"")),
+    )
+    await node.tell(tmp_path, (1000.0, packet(status, 1000)))
+    found = await rows(node.url, "SELECT * FROM session")
+    sessions = {row["acct_session_id"]: row for row in found}
+    assert sessions["other"]["stopped_at"] is None
+    assert sessions["s7"]["stopped_at"] == NOON + timedelta(seconds=300)
+    assert sessions["s8"]["stopped_at"] == NOON
+    closed = {row["closed_by"] for name, row in sessions.items() if name != "other"}
+    assert closed == {"accounting-on" if status == ON else "accounting-off"}
+    assert {row["terminate_cause"] for name, row in sessions.items() if name != "other"} == {11}
+    assert sessions["s7"]["output_octets"] == MB
+
+    before = await totals(node.url)
+    await node.tell(tmp_path, (1001.0, packet(status, 1000)))
+    assert await totals(node.url) == before
+
+
+async def test_a_record_of_before_the_restart_that_comes_after_it_is_closed_by_it(
+    node: Node, tmp_path: Path
+) -> None:
+    await node.tell(tmp_path, (1000.0, packet(ON, 1000)))
+    await node.tell(tmp_path, (1001.0, packet(START, 0)))
+    await node.tell(tmp_path, (1100.0, packet(START, 1100, sid="fresh", station=b"")))
+    found = await rows(node.url, "SELECT acct_session_id, closed_by FROM session")
+    assert {row["acct_session_id"]: row["closed_by"] for row in found} == {
+        "81200001": "accounting-on",
+        "fresh": "",
+    }
+
+
+async def test_a_device_that_dials_again_supersedes_its_old_session(
+    node: Node, tmp_path: Path
+) -> None:
+    await node.tell(tmp_path, (0.0, packet(START, 0, sid="old")))
+    await node.tell(tmp_path, (300.0, packet(INTERIM, 300, 300, (1, 1), sid="old")))
+    await node.tell(
+        tmp_path,
+        (900.0, packet(START, 900, sid="new")),
+        (901.0, packet(START, 901, sid="elsewhere", port=b"ether2")),
+    )
+    found = await rows(node.url, "SELECT acct_session_id, closed_by, stopped_at FROM session")
+    sessions = {row["acct_session_id"]: row for row in found}
+    assert sessions["old"]["closed_by"] == "redial"
+    assert sessions["old"]["stopped_at"] == NOON + timedelta(seconds=300)
+    assert sessions["new"]["stopped_at"] is None
+    assert sessions["elsewhere"]["stopped_at"] is None
+
+
+async def test_observers_see_what_changed_inside_the_transaction(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    seen: list[tuple[str, int]] = []
+
+    async def observe(tx: Tx, batch: Batch) -> None:
+        assert await tx.scalar(text("SELECT count(*) FROM session")) == 1
+        seen.extend((one.about.user_name, one.generation.output_octets) for one in batch.sessions())
+        seen.extend(("usage", row.usage.output_octets) for row in batch.usage())
+
+    node = Node(fresh_database_url, observe)
+    await node.tell(tmp_path, *LIFE)
+    assert seen == [("alice", 40 * MB), ("usage", 40 * MB)]
+    await node.database.dispose()
+
+
+async def test_the_subscriber_is_found_by_class_or_by_name(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    await execute(
+        fresh_database_url,
+        "INSERT INTO tenant (code, name) VALUES ('x', 'x'); INSERT INTO subscriber"
+        " (id, tenant_id, username) VALUES (1001, 1, 'alice'), (1002, 1, 'bob'), (1003, 2, 'eve')",
+    )
+    node = Node(fresh_database_url)
+    node.ingest = Ingest("test", owners=owners)
+    ours = attribute(25, b"ai:%016x%016x" % (1002, 1))
+    theirs = attribute(25, b"ai:%016x%016x" % (1003, 1))
+    await node.tell(
+        tmp_path,
+        (0.0, packet(START, sid="by-name", station=b"")),
+        (0.0, packet(START, sid="by-class", station=b"", more=ours)),
+        (0.0, packet(START, sid="foreign", user=b"nobody", station=b"", more=theirs)),
+        (9.0, packet(STOP, 9, 9, (1, 1), sid="by-class", station=b"", more=ours)),
+    )
+    found = await rows(node.url, "SELECT acct_session_id, subscriber_id FROM session")
+    assert {row["acct_session_id"]: row["subscriber_id"] for row in found} == {
+        "by-name": 1001,
+        "by-class": 1002,
+        "foreign": None,
+    }
+    [usage] = await rows(node.url, "SELECT subscriber_id FROM usage_hour")
+    assert usage["subscriber_id"] == 1002
+    await node.database.dispose()

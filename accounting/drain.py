@@ -1,0 +1,286 @@
+"""Carries a node's spools to PostgreSQL, for as long as the node lives.
+
+Takes batches over all segments, the oldest records first, and reads the next one in a
+thread while the database works on the last.  A database that is away is tried again;
+meanwhile the segments wait on the disk, which is what they are for.  A segment is removed
+when it is finished and the database has all of it.
+
+A record that makes the rules fail (a bug) must not stop those behind it: the batch is
+halved until the culprit is alone, which becomes a dead letter.  Nothing is guessed about
+a commit whose outcome is unknown: the position in the database says.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from accounting.batch import Batch
+from accounting.ingest import Ingest, Moved, ObserverFailed
+from accounting.reading import Place, Portion, Reading, understand
+from accounting.records import NasView
+from accounting.rows import Contended
+from accounting.spool_reader import Segment, segments
+from accounting.trouble import in_a_line, is_the_worlds
+from core.clock import Clock
+from core.db import NodeDatabase
+
+log = structlog.get_logger()
+
+RECORDS_MAX: Final = 5_000
+PAUSE_S: Final = 0.2  # when there was little: a transaction costs more than a record
+LITTLE: Final = 500
+RETRY_S_MIN: Final = 0.2
+RETRY_S_MAX: Final = 5.0
+# The longest honest batch is a restart of a NAS with all its sessions.
+TRANSACTION_TIMEOUT_S: Final = 120.0
+
+Published = Callable[[Batch], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Progress:
+    """What health and metrics tell about ingest; counters since the start."""
+
+    records: int = 0
+    batches: int = 0
+    dead: int = 0
+    failures: int = 0  # of the database
+    is_connected: bool = False
+    oldest_at: float = 0.0  # when the oldest undrained record came, Unix seconds; 0: none waits
+    drained_at: float = 0.0  # when nothing was left, last
+
+
+class Drain:
+    """Of all workers' spools under `root`.  `run` until cancelled, or `step` by step."""
+
+    def __init__(
+        self,
+        root: Path,
+        database: NodeDatabase,
+        ingest: Ingest,
+        clock: Clock,
+        *,
+        views: Callable[[], Mapping[int, NasView]] = dict,
+        published: Sequence[Published] = (),
+        records_max: int = RECORDS_MAX,
+    ) -> None:
+        """`views` tells what the rules need to know of each NAS; `published` are called
+        after each commit, and not for what was committed before a crash."""
+        self.progress = Progress()
+        self._root = root
+        self._database = database
+        self._ingest = ingest
+        self._clock = clock
+        self._views = views
+        self._published = published
+        self._records_max = records_max
+        self._segments: dict[Path, Segment] = {}
+        self._positions: dict[UUID, int] = {}  # committed, as far as we know
+        self._troubled: set[Path] = set()
+        self._ahead: asyncio.Task[Reading] | None = None
+
+    async def run(self) -> None:
+        """Drain until cancelled."""
+        wait_s = RETRY_S_MIN
+        try:
+            while True:
+                try:
+                    taken = await self.step()
+                except Exception as error:
+                    if not is_the_worlds(error):
+                        raise
+                    if self.progress.is_connected or wait_s == RETRY_S_MIN:
+                        log.warning("ingest_waits_for_database", error=in_a_line(error))
+                    self.progress.is_connected = False
+                    self.progress.failures += 1
+                    await asyncio.sleep(wait_s)
+                    wait_s = min(wait_s * 2, RETRY_S_MAX)
+                    continue
+                self.progress.is_connected = True
+                wait_s = RETRY_S_MIN
+                if taken < LITTLE:
+                    await asyncio.sleep(PAUSE_S)
+        finally:
+            await self._forget_ahead()
+            for segment in self._segments.values():
+                segment.close()
+
+    async def step(self) -> int:
+        """One batch; returns how many records it had.
+
+        Raises what the database, when it is away, makes of it; the next step tries again.
+        """
+        reading = await self._next()
+        if not reading.raw:
+            self.progress.oldest_at = 0.0
+            self.progress.drained_at = self._clock.unix_s()
+            return 0
+        self.progress.oldest_at = min(
+            portion.records[0].received_at for portion in reading.portions
+        )
+        assumed = dict(self._positions)
+        assumed.update((one.segment, one.last_seq) for one in reading.portions)
+        if len(reading.raw) >= self._records_max:  # there is more
+            self._ahead = asyncio.create_task(asyncio.to_thread(self._read, assumed))
+        try:
+            await self._take(reading)
+        except (Moved, Contended) as again:
+            await self._forget_ahead()
+            if isinstance(again, Moved):
+                self._positions.update(again.positions)
+            return LITTLE  # not drained yet: come again at once
+        except BaseException:
+            await self._forget_ahead()
+            raise
+        return len(reading.raw)
+
+    async def prune(self) -> None:
+        """Forget the positions of segments that are long gone."""
+        present = [UUID(segment.id) for segment in segments(self._root)]
+        async with self._database.transaction() as tx:
+            await self._ingest.prune(tx, present)
+
+    async def _next(self) -> Reading:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            reading = await ahead
+            if reading.raw:
+                return reading
+            # What is committed by now was not then, and its segment may go.
+        return await asyncio.to_thread(self._read, dict(self._positions))
+
+    async def _forget_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            await asyncio.wait([ahead])  # a thread can't be stopped, only waited for
+
+    # --- in a thread
+
+    def _read(self, positions: Mapping[UUID, int]) -> Reading:
+        """What follows `positions`; segments of which nothing does are removed."""
+        found = segments(self._root)
+        paths = {segment.path for segment in found}
+        for path in self._segments.keys() - paths:
+            self._segments.pop(path).close()
+        portions: list[Portion] = []
+        left = self._records_max
+        for each in found:
+            if left <= 0:
+                break
+            segment = self._segments.setdefault(each.path, each)
+            try:
+                portion = self._portion(segment, positions, left)
+            except FileNotFoundError:
+                self._segments.pop(segment.path, None)
+                continue
+            except (sqlite3.Error, OSError) as error:
+                segment.close()
+                if segment.path not in self._troubled:
+                    self._troubled.add(segment.path)
+                    log.error(  # noqa: TRY400 - where we noticed says nothing about the disk
+                        "segment_unreadable", segment=str(segment.path), error=str(error)
+                    )
+                continue
+            if portion is not None:
+                portions.append(portion)
+                left -= len(portion.records)
+        return self._understand(portions)
+
+    def _portion(
+        self, segment: Segment, positions: Mapping[UUID, int], limit: int
+    ) -> Portion | None:
+        name = UUID(segment.id)
+        after = positions.get(name, 0)
+        is_finished = segment.is_finished  # asked first: what was read before may not be all
+        records = segment.batch(after, limit)
+        if records:
+            return Portion(name, segment.worker, after, records)
+        if is_finished and self._positions.get(name, 0) == after:
+            segment.remove()
+            self._segments.pop(segment.path, None)
+            self._positions.pop(name, None)
+        return None
+
+    def _understand(self, portions: Sequence[Portion]) -> Reading:
+        try:
+            return understand(portions, self._views())
+        except Exception:  # noqa: BLE001 - a bug; `_take` finds the record that it is about
+            return Reading(portions, _rows_only(portions), {}, [], [], is_whole=False)
+
+    # --- one transaction, or several where something is wrong
+
+    async def _take(self, reading: Reading) -> None:
+        try:
+            await self._commit(reading)
+        except (Moved, Contended):
+            raise
+        except Exception as error:
+            if is_the_worlds(error):
+                raise
+            await self._halve(reading.portions, error)
+
+    async def _commit(self, reading: Reading, *, observed: bool = True) -> None:
+        if not reading.is_whole:
+            reading = await asyncio.to_thread(understand, reading.portions, self._views())
+        async with (
+            asyncio.timeout(TRANSACTION_TIMEOUT_S),
+            self._database.transaction() as tx,
+        ):
+            batch = await self._ingest.take(tx, reading, observed=observed)
+        self._positions.update((one.segment, one.last_seq) for one in reading.portions)
+        progress = self.progress
+        progress.records += batch.records
+        progress.batches += 1
+        progress.dead += sum(batch.dead.values())
+        for publish in self._published:
+            await publish(batch)
+
+    async def _halve(self, portions: Sequence[Portion], error: Exception) -> None:
+        """Count all but the record that the rules fail at."""
+        count = sum(len(portion.records) for portion in portions)
+        if count > 1:
+            for half in _halves(portions, count // 2):
+                await self._take(await asyncio.to_thread(self._understand, half))
+            return
+        [portion] = portions
+        place: Place = (portion.segment, portion.records[0].seq)
+        reason = f"bug: {type(error).__name__}"
+        log.error(
+            "record_not_counted",
+            segment=str(place[0]),
+            seq=place[1],
+            nas=portion.records[0].nas_id,
+            error=in_a_line(error),
+            exc_info=error,
+        )
+        if isinstance(error, ObserverFailed):
+            # The record is sound; what was to be done about it is what failed.
+            await self._commit(understand(portions, self._views()), observed=False)
+        else:
+            await self._commit(understand(portions, {}, {place: reason}))
+
+
+def _halves(portions: Sequence[Portion], first: int) -> tuple[list[Portion], list[Portion]]:
+    """The portions cut after `first` records."""
+    before: list[Portion] = []
+    after: list[Portion] = []
+    for portion in portions:
+        records = portion.records
+        cut = min(first, len(records))
+        first -= cut
+        if cut:
+            before.append(portion._replace(records=records[:cut]))
+        if cut < len(records):
+            reached = records[cut - 1].seq if cut else portion.after_seq
+            after.append(portion._replace(after_seq=reached, records=records[cut:]))
+    return before, after
+
+
+def _rows_only(portions: Sequence[Portion]) -> list[list[object]]:
+    return [[record] for portion in portions for record in portion.records]

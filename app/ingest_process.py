@@ -1,0 +1,102 @@
+"""Ingest's process: the node's spools drained into PostgreSQL, and days made for raw packets."""
+
+import asyncio
+import os
+import socket
+
+import structlog
+
+from aaa.owners import owners
+from accounting import partitions
+from accounting.drain import Drain
+from accounting.ingest import Ingest
+from accounting.status import IngestStatus
+from accounting.trouble import in_a_line, is_the_worlds
+from app.child import Ready, Stop
+from app.paths import Paths
+from core import status
+from core.clock import Clock
+from core.config import Settings
+from core.db import NodeDatabase, connect
+
+log = structlog.get_logger()
+
+STATUS_EVERY_S = 1.0
+UPKEEP_EVERY_S = 3600.0
+UPKEEP_RETRY_S = 30.0
+
+
+async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
+    """Drain until `stop`; ready at once, for the spool is there for when the database is not."""
+    assert settings.database_url is not None, "the supervisor resolves it"
+    clock = Clock()
+    paths = Paths(settings.data_dir)
+    database = NodeDatabase(settings.database_url)
+    # The data directory is what the positions belong to, and no other instance has it.
+    ingest = Ingest(f"{socket.gethostname()}:{settings.data_dir}", owners=owners)
+    drain = Drain(paths.spool, database, ingest, clock)
+    started_at = clock.unix_s()
+    draining = asyncio.create_task(drain.run())
+    keeping = asyncio.create_task(_upkeep(settings, drain, clock))
+    ready()
+    try:
+        while not stop.is_set() and not draining.done() and not keeping.done():
+            progress = drain.progress
+            status.write(
+                paths.status,
+                "ingest",
+                IngestStatus(
+                    pid=os.getpid(),
+                    started_at=started_at,
+                    connected=progress.is_connected,
+                    records=progress.records,
+                    batches=progress.batches,
+                    dead_letters=progress.dead,
+                    failures=progress.failures,
+                    oldest_undrained_at=progress.oldest_at,
+                    drained_at=progress.drained_at,
+                ),
+            )
+            try:
+                async with asyncio.timeout(STATUS_EVERY_S):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+    finally:
+        draining.cancel()
+        keeping.cancel()
+        await asyncio.wait([draining, keeping])
+        await database.dispose()
+    for task in (draining, keeping):
+        if not task.cancelled():
+            task.result()  # it ends by itself only with a bug; the supervisor starts us again
+
+
+async def _upkeep(settings: Settings, drain: Drain, clock: Clock) -> None:
+    """Partitions and old positions, every hour; sooner again if it could not be done."""
+    while True:
+        wait_s = UPKEEP_EVERY_S
+        try:
+            owner = await connect(str(settings.database_url), None)
+            try:
+                kept = await partitions.keep_up(
+                    owner, clock.now(), settings.accounting.keep_raw_days
+                )
+            finally:
+                owner.terminate()
+            await drain.prune()
+            if kept.late:
+                wait_s = UPKEEP_RETRY_S
+            if kept.made or kept.dropped or kept.late:
+                log.info(
+                    "partitions",
+                    made=len(kept.made),
+                    dropped=len(kept.dropped),
+                    late=len(kept.late),
+                )
+        except Exception as error:
+            if not is_the_worlds(error):
+                raise
+            log.warning("upkeep_failed", error=in_a_line(error))
+            wait_s = UPKEEP_RETRY_S
+        await asyncio.sleep(wait_s)

@@ -1,0 +1,79 @@
+"""A table a day for raw packets, made ahead and dropped in time."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from accounting import partitions
+from core.db import APP_ROLE, NODE_ROLE, connect
+from tests.accounting.ingesting import NOON_S, START, Node, packet, rows
+
+NOON = datetime.fromtimestamp(NOON_S, UTC)
+TODAY = NOON.date()
+
+
+async def test_days_are_made_ahead_once_and_dropped_when_they_are_over(
+    fresh_database_url: str,
+) -> None:
+    owner = await connect(fresh_database_url, None)
+    made = (await partitions.keep_up(owner, NOON, keep_days=30)).made
+    assert made == [TODAY + timedelta(days=n) for n in range(-3, 8)]
+    again = await partitions.keep_up(owner, NOON, keep_days=30)
+    assert (again.made, again.dropped, again.late) == ([], [], [])
+    later = await partitions.keep_up(owner, NOON + timedelta(days=32), keep_days=30)
+    assert (
+        later.dropped
+        == [
+            TODAY - timedelta(days=3),
+            TODAY - timedelta(days=2),
+            TODAY - timedelta(days=1),
+            TODAY,
+            TODAY + timedelta(days=1),
+        ][:5]
+    )
+    assert min(await partitions.days(owner)) == TODAY + timedelta(days=2)
+    await owner.close()
+
+
+async def test_a_packet_lies_in_its_day_and_one_without_a_day_moves_there_later(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    owner = await connect(fresh_database_url, None)
+    node = Node(fresh_database_url)
+    await node.tell(tmp_path, (0.0, packet(START)))
+    where = "SELECT tableoid::regclass::text AS name FROM accounting_record"
+    default = [{"name": "turnpike_partition.accounting_record_default"}]
+    assert await rows(fresh_database_url, where) == default
+    await partitions.keep_up(owner, NOON, keep_days=30)
+    assert await rows(fresh_database_url, where) == [
+        {"name": f"turnpike_partition.accounting_record_{TODAY:%Y%m%d}"}
+    ]
+    assert len(await rows(fresh_database_url, "SELECT 1 FROM accounting_record")) == 1
+    await node.database.dispose()
+    await owner.close()
+
+
+async def test_whoever_holds_the_table_is_not_waited_for(fresh_database_url: str) -> None:
+    owner = await connect(fresh_database_url, None)
+    reader = await connect(fresh_database_url, None)
+    async with reader.transaction():
+        await reader.execute("LOCK TABLE turnpike_partition.accounting_record_default")
+        kept = await partitions.keep_up(owner, NOON, keep_days=0)
+    assert kept.made == []
+    assert TODAY in kept.late
+    await reader.close()
+    assert TODAY in (await partitions.keep_up(owner, NOON, keep_days=0)).made
+    await owner.close()
+
+
+@pytest.mark.parametrize("role", [APP_ROLE, NODE_ROLE])
+async def test_nobody_but_the_owner_reaches_a_partition(role: str, fresh_database_url: str) -> None:
+    owner = await connect(fresh_database_url, None)
+    await partitions.keep_up(owner, NOON, keep_days=30)
+    await owner.close()
+    connection = await connect(fresh_database_url, role)
+    name = f"turnpike_partition.accounting_record_{TODAY:%Y%m%d}"
+    with pytest.raises(Exception, match="permission denied"):
+        await connection.fetch(f"SELECT 1 FROM {name}")
+    await connection.close()

@@ -52,6 +52,11 @@ class Boxes:
         return self.anyone
 
 
+# Hosts of known networks that are remembered once they asked: finding them costs more than
+# answering them.  Bounded, because within such a network anybody may pretend to be many.
+HOSTS_FOUND_MAX = 4_096
+
+
 class Clients:
     """All clients, immutable: a change makes a new one."""
 
@@ -81,6 +86,7 @@ class Clients:
             for version in (4, 6)
         }
         self._has_networks = bool(networks)
+        self._hosts_found = 0
 
     def at(self, host: str) -> Boxes | None:
         """Who may speak from `host` (text of an address), if anybody."""
@@ -95,5 +101,8 @@ class Clients:
         for host_bits, sized in self._networks[address.version]:
             boxes = sized.get(number >> host_bits << host_bits)
             if boxes is not None:
+                if self._hosts_found < HOSTS_FOUND_MAX:
+                    self._hosts_found += 1
+                    self._hosts[host] = boxes
                 return boxes
         return None

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from core.radius.authenticity import SharedSecret
-from core.radius.clients import Boxes, Client, Clients
+from core.radius.clients import HOSTS_FOUND_MAX, Boxes, Client, Clients
 from core.radius.counters import Counters
 from core.radius.packet import Packet, parse
 from tests.asking import access_request, tlv
@@ -85,3 +85,11 @@ def test_boxes_behind_one_address_are_told_apart_by_name(
 
 def test_nobody_is_known_to_an_empty_table() -> None:
     assert Clients().at("192.0.2.1") is None
+
+
+def test_more_hosts_than_are_remembered_are_found_all_the_same() -> None:
+    clients = Clients([(ip_network("10.0.0.0/8"), b"", client("wide"))])
+    for _ in range(2):
+        for number in range(HOSTS_FOUND_MAX + 100):
+            assert sender(clients.at(f"10.0.{number >> 8}.{number & 255}")) == "wide"
+    assert clients.at("11.0.0.1") is None

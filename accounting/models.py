@@ -129,6 +129,14 @@ class Session(Base):
             "id",
             postgresql_where=text("stopped_at IS NULL"),
         ),
+        # In order of id over all NASes: the last page of those that are open would else read
+        # all that are not.
+        Index(
+            "ix_session_open_newest",
+            "tenant_id",
+            "id",
+            postgresql_where=text("stopped_at IS NULL"),
+        ),
         Index(
             "ix_session_open_device",
             "nas_id",

@@ -97,6 +97,8 @@ TABLES = (
         ON session (tenant_id, subscriber_id, id) WHERE subscriber_id IS NOT NULL""",
     """CREATE INDEX ix_session_open ON session (tenant_id, nas_id, id)
         WHERE stopped_at IS NULL""",
+    """CREATE INDEX ix_session_open_newest ON session (tenant_id, id)
+        WHERE stopped_at IS NULL""",
     """CREATE INDEX ix_session_open_device ON session (nas_id, calling_station)
         WHERE stopped_at IS NULL AND calling_station <> ''""",
     *(

@@ -95,6 +95,14 @@ async def get(tx: Tx, username: str) -> StoredSubscriber:
     return found[username]
 
 
+async def names_of(tx: Tx, ids: Collection[int]) -> dict[int, str]:
+    """The names of those of these ids that exist."""
+    rows = await tx.execute(
+        text("SELECT id, username FROM subscriber WHERE id = ANY(:ids)"), {"ids": list(ids)}
+    )
+    return {row.id: row.username for row in rows}
+
+
 async def page(
     tx: Tx, *, prefix: str = "", after: str = "", limit: int = 100
 ) -> list[StoredSubscriber]:

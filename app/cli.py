@@ -16,7 +16,9 @@ from app import (
     cli_explain,
     cli_nas,
     cli_output,
+    cli_session,
     cli_subscriber,
+    cli_usage,
     instance,
     serving,
 )
@@ -41,6 +43,9 @@ commands.add_typer(cli_nas.commands, name="nas")
 commands.add_typer(cli_subscriber.commands, name="subscriber")
 commands.command("explain")(cli_explain.command)
 commands.add_typer(cli_decision.commands, name="decision")
+commands.add_typer(cli_session.commands, name="session")
+commands.command("usage")(cli_usage.command)
+commands.command("who-had")(cli_session.who_had_command)
 commands.add_typer(cli_database.commands, name="db")
 
 

@@ -54,7 +54,7 @@ class AccountingHandler:
     def handle(self, packet: Packet, client: Client, source: Source, now: float) -> Later | None:
         """Hand the packet to the spool.  Silence if it takes none: the NAS keeps it."""
         later = Later(packet, client, source, now)
-        host, port = source
+        host, port, _ = source
         record = Record(
             self._unix_s(), self._tenant_of(client), client.id, host, port, packet.octets
         )

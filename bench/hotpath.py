@@ -46,7 +46,7 @@ class Worker:
         accepted = 0
         for first in range(0, len(requests), TURN):
             self._port += first % packets.IDENTIFIERS == 0
-            source = ("127.0.0.1", self._port)
+            source = ("127.0.0.1", self._port, b"")
             turn.begin()
             for datagram in requests[first : first + TURN]:
                 reply = respond(datagram, source, monotonic())

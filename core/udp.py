@@ -18,7 +18,10 @@ from typing import Final
 from core.udp_messages import Messages, control_of, name_of
 from core.udp_messages import slot as make_slot
 
-Address = tuple[str, int]
+# Host in text, port, and the way an answer takes to it: the slot that `Endpoint.receive` made
+# of what the kernel said, or nothing, when the routes may choose the way.  The way is part of
+# the value: what one port asks at two of our addresses are two conversations.
+Address = tuple[str, int, bytes]
 
 DATAGRAM_OCTETS_MAX: Final = 4097  # one more than RADIUS allows, so that longer ones show
 AT_ONCE: Final = 32
@@ -77,10 +80,9 @@ class Endpoint:
         name_octets = 28 if self._is_ipv6 else 16
         self._in = Messages(AT_ONCE, DATAGRAM_OCTETS_MAX, name_octets)
         self._out = Messages(AT_ONCE, DATAGRAM_OCTETS_MAX, name_octets)
-        # What the kernel wrote about a sender -> its address -> what to tell the kernel about
-        # it.  Could be worked out every time; kept because the same few ask all day.
+        # What the kernel wrote about a sender -> its address.  Could be worked out every time;
+        # kept because the same few ask all day.  An answer needs nothing from here.
         self._senders: dict[bytes, Address] = {}
-        self._receivers: dict[Address, bytes] = {}
 
     def receive(self) -> list[tuple[bytes, Address]]:
         """The datagrams that wait, with their sources, IPv4 written as IPv4; at most `AT_ONCE`.
@@ -107,8 +109,8 @@ class Endpoint:
         for start in range(0, len(replies), AT_ONCE):
             datagrams = []
             for octets, address in replies[start : start + AT_ONCE]:
-                slot = self._receivers.get(address)
-                datagrams.append((octets, slot or make_slot(self._sockaddr(address), b"")))
+                slot = address[2] or make_slot(self._sockaddr(address[0], address[1]), b"")
+                datagrams.append((octets, slot))
             taken += self._out.send(self._descriptor, datagrams)
         return taken
 
@@ -120,12 +122,10 @@ class Endpoint:
             host = text.removeprefix(_MAPPED) if "." in text else text
         else:
             host = socket.inet_ntop(socket.AF_INET, name[4:8])
-        address = (host, port)
         if len(self._senders) >= ADDRESSES_KEPT_MAX:
             self._senders.clear()
-            self._receivers.clear()
+        address = (host, port, make_slot(name, self._source(control_of(slot))))
         self._senders[slot] = address
-        self._receivers[address] = make_slot(name, self._source(control_of(slot)))
         return address
 
     def _source(self, control: bytes) -> bytes:
@@ -140,8 +140,7 @@ class Endpoint:
         # leaving the interface open lets routing choose the way.
         return header + bytes(4) + info[4:8] + bytes(4)
 
-    def _sockaddr(self, address: Address) -> bytes:
-        host, port = address
+    def _sockaddr(self, host: str, port: int) -> bytes:
         port_octets = port.to_bytes(2, "big")
         if not self._is_ipv6:
             return _family(socket.AF_INET) + port_octets + socket.inet_aton(host)

@@ -33,7 +33,9 @@ from core.radius.types import (
     USER_PASSWORD,
 )
 
-Source = tuple[str, int]  # address in text and port, as the socket tells them
+# Address in text, port, and what the socket needs to answer there; compared whole, so that
+# copies are those that came the same way (RFC 5080 §2.2.2).
+Source = tuple[str, int, bytes]
 
 
 class Port(Enum):

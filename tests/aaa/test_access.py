@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from aaa.policy import Hold
 from aaa.records import Personal, SubscriberRecord
 from core.octets import to_text
+from core.radius.responder import Source
 from tests.aaa.world import (
     BRAS,
     HOME,
@@ -153,7 +154,7 @@ def test_addresses_and_extra_attributes_are_the_subscribers_own(world: World) ->
     ],
 )  # fmt: skip
 def test_who_may_log_in_and_what_the_others_are_told(
-    world: World, record: SubscriberRecord, source: tuple[str, int], more: bytes, why: bytes | None
+    world: World, record: SubscriberRecord, source: Source, more: bytes, why: bytes | None
 ) -> None:
     world.add("b", record, number=2)
     answer = world.login("b", PASSWORD, more, source=source)

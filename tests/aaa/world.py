@@ -30,8 +30,8 @@ SECRET = b"nas-s3cret"
 PASSWORD = "arctangent"
 STARTED_AT = 1_800_000_000.0  # the wall clock; the monotonic one begins at 0
 DELAY_S = 1.0
-BRAS: Source = ("192.0.2.1", 40_000)
-OTHER_BRAS: Source = ("192.0.2.2", 40_000)
+BRAS: Source = ("192.0.2.1", 40_000, b"")
+OTHER_BRAS: Source = ("192.0.2.2", 40_000, b"")
 
 HOME = ProfileRecord(
     id=1,

@@ -5,12 +5,20 @@ import time
 
 import pytest
 
-from core.udp import AT_ONCE, DATAGRAM_OCTETS_MAX, Endpoint, bind, receive_buffer_octets
+from core.udp import (
+    ADDRESSES_KEPT_MAX,
+    AT_ONCE,
+    DATAGRAM_OCTETS_MAX,
+    Address,
+    Endpoint,
+    bind,
+    receive_buffer_octets,
+)
 
 BUFFER = 1 << 18
 
 
-def received(endpoint: Endpoint, within_s: float = 2.0) -> tuple[bytes, tuple[str, int]]:
+def received(endpoint: Endpoint, within_s: float = 2.0) -> tuple[bytes, Address]:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if found := endpoint.receive():
@@ -46,10 +54,40 @@ def test_an_answer_comes_from_the_address_that_was_asked(
         port = sock.getsockname()[1]
         nas.sendto(b"question", (asked, port))
         datagram, source = received(endpoint)
-        assert (datagram, source) == (b"question", (seen_as, nas.getsockname()[1]))
+        assert (datagram, source[:2]) == (b"question", (seen_as, nas.getsockname()[1]))
         assert endpoint.send([(b"answer", source)]) == 1
         octets, sender = nas.recvfrom(100)
         assert (octets, sender[:2]) == (b"answer", (asked, port))
+
+
+@pytest.mark.parametrize("bound", ["0.0.0.0", "::"])
+def test_one_port_that_asks_two_addresses_hears_from_each_what_it_was_asked(bound: str) -> None:
+    """A NAS with us as both its servers, and one socket: what it asked first may come last."""
+    with bind(bound, 0, receive_buffer_octets=BUFFER) as sock, asking("127.0.0.7") as nas:
+        endpoint, port = Endpoint(sock), sock.getsockname()[1]
+        for host in ("127.0.0.1", "127.0.0.2", "127.0.0.1"):
+            nas.sendto(host.encode(), (host, port))
+        questions: list[tuple[bytes, Address]] = []
+        while len(questions) < 3:
+            questions += endpoint.receive()
+        for asked, source in reversed(questions):
+            assert endpoint.send([(asked, source)]) == 1
+            assert nas.recvfrom(100) == (asked, (asked.decode(), port))
+
+
+def test_a_late_answer_finds_its_way_when_thousands_have_asked_since() -> None:
+    """The way belongs to the question, so what is forgotten of others takes nothing from it."""
+    with bind("0.0.0.0", 0, receive_buffer_octets=BUFFER) as sock, asking("127.0.0.7") as nas:
+        endpoint, port = Endpoint(sock), sock.getsockname()[1]
+        nas.sendto(b"question", ("127.0.0.3", port))
+        _, source = received(endpoint)
+        with asking("127.0.0.8") as crowd:
+            for n in range(ADDRESSES_KEPT_MAX + 1):
+                # Each at an address of ours of its own, which is as new as a NAS of its own.
+                crowd.sendto(b"x", (f"127.1.{n >> 8}.{n & 255}", port))
+                received(endpoint)
+        assert endpoint.send([(b"late", source)]) == 1
+        assert nas.recvfrom(100) == (b"late", ("127.0.0.3", port))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])
@@ -118,7 +156,7 @@ def test_a_datagram_longer_than_radius_allows_shows_as_such(size: int) -> None:
 def test_what_cannot_be_sent_is_lost_as_on_any_network(host: str) -> None:
     with bind(host, 0, receive_buffer_octets=BUFFER) as sock:
         # A broadcast needs leave that we do not have; those around it go out.
-        lost, fine = ("255.255.255.255", 9), ("127.0.0.1", 9)
+        lost, fine = ("255.255.255.255", 9, b""), ("127.0.0.1", 9, b"")
         assert Endpoint(sock).send([(b"x", to) for to in (fine, lost, fine, lost)]) == 2
 
 
@@ -128,7 +166,7 @@ def test_many_come_and_go_in_order_and_each_to_its_own() -> None:
         askers = [asking("127.0.0.1") for _ in range(5)]
         for n in range(100):
             askers[n % 5].sendto(b"%d" % n, sock.getsockname())
-        found: list[tuple[bytes, tuple[str, int]]] = []
+        found: list[tuple[bytes, Address]] = []
         while some := endpoint.receive():
             found += some
         assert [octets for octets, _ in found] == [b"%d" % n for n in range(100)]

@@ -11,9 +11,9 @@ from core.radius.responder import Port, Reply, Responder, Source
 from core.radius.types import ACCESS_ACCEPT, ACCOUNTING_RESPONSE
 
 SECRET = b"xyzzy5461"
-STRICT: Source = ("192.0.2.1", 40_000)  # Message-Authenticator required, as is the default
-LENIENT: Source = ("192.0.2.2", 40_000)  # an old box
-STRANGER: Source = ("203.0.113.99", 40_000)
+STRICT: Source = ("192.0.2.1", 40_000, b"")  # Message-Authenticator required, as is the default
+LENIENT: Source = ("192.0.2.2", 40_000, b"")  # an old box
+STRANGER: Source = ("203.0.113.99", 40_000, b"")
 
 
 class Handler:

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from core.radius.responder import Port, Reply
+from core.radius.responder import Port, Reply, Source
 from core.radius.types import ACCESS_REJECT
 from tests.asking import (
     ACCESS_ACCEPT,
@@ -178,7 +178,7 @@ def test_rfc2866_s3_other_codes_are_silently_discarded_on_the_accounting_port() 
 
 
 @pytest.mark.parametrize("source", [STRICT, LENIENT], ids=["required", "not required"])
-def test_rfc3579_s3_2_a_wrong_signature_is_silently_discarded(source: tuple[str, int]) -> None:
+def test_rfc3579_s3_2_a_wrong_signature_is_silently_discarded(source: Source) -> None:
     bench = Bench()
     at = len(LOGIN) - 1
     assert bench.respond(LOGIN[:at] + bytes((LOGIN[at] ^ 1,)), source) is None
@@ -197,7 +197,7 @@ def test_rfc3579_s3_2_a_wrong_signature_is_silently_discarded(source: tuple[str,
     ],
 )
 def test_rfc3579_s3_2_more_than_one_or_an_ill_sized_signature_is_silently_discarded(
-    signatures: bytes, source: tuple[str, int]
+    signatures: bytes, source: Source
 ) -> None:
     bench = Bench()
     right = sign(packet(ACCESS_REQUEST, 7, AUTHENTICATOR, NAME + PASSWORD + signatures), SECRET)
@@ -311,7 +311,7 @@ def test_rfc5080_s2_2_2_authenticity_comes_before_duplicates() -> None:
 @pytest.mark.parametrize("source", [STRICT, LENIENT], ids=["required", "not required"])
 @pytest.mark.parametrize(("port", "code"), [(Port.AUTH, 2), (Port.ACCT, 5)])
 def test_rfc5997_s3_status_server_is_answered_on_both_ports(
-    port: Port, code: int, source: tuple[str, int]
+    port: Port, code: int, source: Source
 ) -> None:
     octets = status_server(secret=SECRET)
     reply = Bench(port).respond(octets, source)
@@ -321,7 +321,7 @@ def test_rfc5997_s3_status_server_is_answered_on_both_ports(
 
 @pytest.mark.parametrize("source", [STRICT, LENIENT], ids=["required", "not required"])
 @pytest.mark.parametrize("port", Port)
-def test_rfc5997_s3_status_server_must_be_signed(port: Port, source: tuple[str, int]) -> None:
+def test_rfc5997_s3_status_server_must_be_signed(port: Port, source: Source) -> None:
     bench = Bench(port)
     assert bench.respond(packet(STATUS_SERVER, 7, AUTHENTICATOR, NAME), source) is None
     assert bench.respond(status_server(secret=b"another"), source) is None

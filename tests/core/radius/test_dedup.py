@@ -4,7 +4,7 @@ import pytest
 
 from core.radius.dedup import Admission, DuplicateCache
 
-KEY = (("192.0.2.1", 40000), 7)
+KEY = (("192.0.2.1", 40000, b""), 7)
 FIRST, SECOND = b"\x01" * 16, b"\x02" * 16
 
 
@@ -40,9 +40,9 @@ def test_forgetting_the_first_does_not_forget_who_took_its_identifier() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        pytest.param((("192.0.2.2", 40000), 7), id="address"),
+        pytest.param((("192.0.2.2", 40000, b""), 7), id="address"),
         pytest.param((("192.0.2.1", 40001), 7), id="port"),
-        pytest.param((("192.0.2.1", 40000), 8), id="identifier"),
+        pytest.param((("192.0.2.1", 40000, b""), 8), id="identifier"),
     ],
 )
 def test_only_the_same_source_and_identifier_are_the_same_request(
@@ -88,7 +88,7 @@ def test_an_answer_given_late_is_found_in_the_older_generation() -> None:
 def test_after_a_long_silence_nothing_is_left() -> None:
     cache = DuplicateCache(lifetime_s=5.0)
     for identifier in range(100):
-        cache.admit((("192.0.2.1", 40000), identifier), FIRST, now=0.0)
+        cache.admit((("192.0.2.1", 40000, b""), identifier), FIRST, now=0.0)
     assert cache.admit(KEY, SECOND, now=1000.0) is Admission.FRESH
     assert len(cache) == 1
 

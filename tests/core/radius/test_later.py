@@ -12,7 +12,7 @@ from core.radius.types import ACCOUNTING_RESPONSE, PACKET_LENGTH_MAX
 from tests.asking import accounting_request, read, status_server, tlv
 
 SECRET = b"xyzzy5461"
-NAS: Source = ("192.0.2.1", 40_000)
+NAS: Source = ("192.0.2.1", 40_000, b"")
 START = accounting_request(tlv(40, 1) + tlv(33, b"a") + tlv(33, b"b"), secret=SECRET)
 STORED = Reply(ACCOUNTING_RESPONSE)
 

@@ -95,7 +95,7 @@ def test_a_hundred_copies_are_decided_once_and_answered_alike() -> None:
 def test_another_port_or_authenticator_is_another_request() -> None:
     bench = Bench()
     bench.respond(LOGIN)
-    bench.respond(LOGIN, (STRICT[0], STRICT[1] + 1))
+    bench.respond(LOGIN, (STRICT[0], STRICT[1] + 1, STRICT[2]))
     bench.respond(pap_request("nemo", "arctangent", secret=SECRET))
     assert len(bench.handler.asked) == 3
 

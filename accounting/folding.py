@@ -31,8 +31,9 @@ class Stored:
 
 @dataclass(slots=True)
 class Folded:
-    """One group after the batch."""
+    """One group after the batch.  `name` is what it is stored under."""
 
+    name: bytes
     key: SessionKey
     group: Group
     session_ids: list[int]  # by generation
@@ -56,12 +57,13 @@ class Folded:
                 yield Usage(generation, hour_s, confidence, *amounts)
 
 
-def opened(key: SessionKey, stored: Stored | None) -> Folded:
+def opened(name: bytes, key: SessionKey, stored: Stored | None) -> Folded:
     """A group as it was stored, or a new one, ready for its records."""
     if stored is None:
-        return Folded(key, Group(), [], [], True, 0)
+        return Folded(name, key, Group(), [], [], True, 0)
     pairs = list(_session.iter_unpack(stored.sessions))
     return Folded(
+        name,
         key,
         Group.decode(stored.state, stored.abouts),
         [session_id for session_id, _ in pairs],
@@ -72,6 +74,7 @@ def opened(key: SessionKey, stored: Stored | None) -> Folded:
 
 
 def fold(
+    name: bytes,
     arrivals: Arrivals,
     stored: Stored | None,
     marks: Sequence[Mark],
@@ -79,7 +82,7 @@ def fold(
     ids: Iterator[int],
 ) -> Folded | NeedsHistory:
     """All records of one group, in order.  Raw rows learn which session they count to."""
-    folded = opened(arrivals.key, stored)
+    folded = opened(name, arrivals.key, stored)
     for record, row in zip(arrivals.records, arrivals.raw, strict=True):
         change = _add(folded, record, marks, history)
         if isinstance(change, NeedsHistory):

@@ -186,7 +186,9 @@ class Ingest:
         done: list[Folded] = []
         needing: list[bytes] = []
         for name, arrivals in groups.items():
-            found = fold(arrivals, stored.get(name), marks.get(arrivals.key[:3], ()), None, ids)
+            found = fold(
+                name, arrivals, stored.get(name), marks.get(arrivals.key[:3], ()), None, ids
+            )
             if isinstance(found, Folded):
                 done.append(found)
             else:
@@ -194,9 +196,8 @@ class Ingest:
         history = await _history(connection, needing)
         for name in needing:
             arrivals = groups[name]
-            found = fold(
-                arrivals, stored.get(name), marks.get(arrivals.key[:3], ()), history[name], ids
-            )
+            box = arrivals.key[:3]
+            found = fold(name, arrivals, stored.get(name), marks.get(box, ()), history[name], ids)
             assert isinstance(found, Folded)
             done.append(found)
         return done
@@ -214,7 +215,7 @@ class Ingest:
         for name, (key, mark) in closing.items():
             if name not in stored:
                 continue
-            found = close(opened(key, stored[name]), mark, None, ids)
+            found = close(opened(name, key, stored[name]), mark, None, ids)
             if isinstance(found, NeedsHistory):
                 needing.append(name)
             else:
@@ -222,7 +223,7 @@ class Ingest:
         history = await _history(connection, needing)
         for name in needing:
             key, mark = closing[name]
-            found = close(opened(key, stored[name]), mark, history[name], ids)
+            found = close(opened(name, key, stored[name]), mark, history[name], ids)
             assert isinstance(found, Folded)
             done.append(found)
         await staging.empty(connection)

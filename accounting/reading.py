@@ -95,12 +95,15 @@ def understand(
     groups: dict[bytes, Arrivals] = {}
     nas_records: list[Record] = []
     dead: list[DeadRow] = []
+    sources: dict[tuple[str, int], str] = {}
     for portion in portions:
         segment = portion.segment
         for seq, received_at, tenant_id, nas_id, host, port, packet in portion.records:
             # The database keeps microseconds, and a rebuild must read what we read now.
             received_at_s = int(received_at * 1e6) / 1e6
-            source = source_of(host, port)
+            source = sources.get((host, port))
+            if source is None:
+                source = sources[host, port] = source_of(host, port)
             row: RawRow = [tenant_id, received_at_s, nas_id, source, None, segment, seq, packet]
             raw.append(row)
             reason = refused.get((segment, seq), "") if refused else ""

@@ -56,7 +56,7 @@ async def write_groups(connection: asyncpg.Connection, folded: Sequence[Folded])
     history: list[staging.Row] = []
     gone: list[int] = []
     for one in folded:
-        name = digest(one.key)
+        name = one.name
         tenant_id = one.key.tenant_id
         row = (name, tenant_id, one.sessions(), one.group.encode(), one.group.abouts)
         (new if one.is_new else known).append(row)

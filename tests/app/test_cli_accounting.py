@@ -1,0 +1,69 @@
+"""`turnpike accounting dead-letters`, against a real database."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app import cli_accounting
+from core.db import connect
+from tests.accounting.ingesting import START, Node, packet, rows
+
+LETTER = """
+INSERT INTO dead_letter (tenant_id, received_at, nas_id, source, packet, reason, segment, seq)
+SELECT 1, r.received_at, r.nas_id, r.source, r.packet, 'bug: ZeroDivisionError', r.segment, r.seq
+  FROM accounting_record r WHERE r.seq = 1
+"""
+
+
+@pytest.fixture
+def run(fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.setenv("DATABASE_URL", fresh_database_url)
+    return CliRunner()
+
+
+async def dead(url: str, tmp_path: Path) -> None:
+    """A sound record that a bug made a dead letter, and one that nobody understands."""
+    node = Node(url)
+    await node.tell(tmp_path, (0.0, packet(START)), (1.0, packet(99)))
+    await node.database.dispose()
+    owner = await connect(url, None)
+    await owner.execute(LETTER)
+    await owner.execute(
+        "DELETE FROM session; DELETE FROM session_group; UPDATE accounting_record"
+        " SET session_id = NULL"
+    )
+    await owner.close()
+
+
+async def test_dead_letters_are_listed_and_what_can_be_counted_by_now_is(
+    run: CliRunner, fresh_database_url: str, tmp_path: Path
+) -> None:
+    await dead(fresh_database_url, tmp_path)
+    listed = await in_thread(run, "dead-letters", "list", "--json")
+    found = json.loads(listed)
+    assert [row["reason"] for row in found] == ["bug: ZeroDivisionError", "status-type"]
+    assert found[0]["packet"] == packet(START).hex()
+    assert "bug: ZeroDivisionError" in await in_thread(run, "dead-letters", "list")
+
+    told = await in_thread(run, "dead-letters", "retry")
+    assert told == "1 counted, 1 still not\n"
+    [session] = await rows(fresh_database_url, "SELECT id, username FROM session")
+    assert session["username"] == "alice"
+    [record] = await rows(
+        fresh_database_url, "SELECT session_id FROM accounting_record WHERE seq = 1"
+    )
+    assert record["session_id"] == session["id"]
+    [left] = await rows(fresh_database_url, "SELECT reason, retried_at FROM dead_letter")
+    assert left["reason"] == "status-type"
+    assert left["retried_at"] is not None
+    assert await in_thread(run, "dead-letters", "retry") == "0 counted, 1 still not\n"
+
+
+async def in_thread(run: CliRunner, *arguments: str) -> str:
+    """The command has an event loop of its own."""
+    told = await asyncio.to_thread(run.invoke, cli_accounting.commands, list(arguments))
+    assert told.exit_code == 0, told.output
+    return told.output

@@ -27,6 +27,9 @@ from core.radius.types import (
     ARAP_PASSWORD,
     CHAP_PASSWORD,
     EAP_MESSAGE,
+    MICROSOFT,
+    MS_CHAP2_RESPONSE,
+    MS_CHAP_RESPONSE,
     PACKET_LENGTH_MAX,
     PROXY_STATE,
     STATUS_SERVER,
@@ -165,9 +168,14 @@ class Responder:
         if packet.has(PROXY_STATE):
             return "unsigned-proxy-state"  # what a Blast-RADIUS forgery looks like (CVE-2024-3596)
         if not (
-            packet.has(USER_PASSWORD) or packet.has(CHAP_PASSWORD) or packet.has(ARAP_PASSWORD)
+            packet.has(USER_PASSWORD)
+            or packet.has(CHAP_PASSWORD)
+            or packet.has(ARAP_PASSWORD)
+            # The responses of RFC 2548 prove no less, and old boxes send them just as bare.
+            or packet.vendor(MICROSOFT, MS_CHAP2_RESPONSE) is not None
+            or packet.vendor(MICROSOFT, MS_CHAP_RESPONSE) is not None
         ):
-            return "no-message-authenticator"  # RFC 3579 §3.2: nothing in it proves anything
+            return "no-message-authenticator"  # RFC 3579 §3.3: nothing in it proves anything
         client.counters.unsigned_requests += 1
         return ""
 

@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from core.radius.responder import Port, Reply, Source
-from core.radius.types import ACCESS_REJECT
+from core.radius.types import ACCESS_REJECT, MICROSOFT
 from tests.asking import (
     ACCESS_ACCEPT,
     ACCESS_REQUEST,
@@ -27,6 +27,7 @@ from tests.asking import (
     sign,
     status_server,
     tlv,
+    vsa,
 )
 from tests.core.radius.answering import LENIENT, SECRET, STRANGER, STRICT, Bench
 
@@ -215,6 +216,36 @@ def test_rfc3579_s3_2_more_than_one_or_an_ill_sized_signature_is_silently_discar
         ),
         pytest.param(unsigned(NAME, tlv(70, bytes(16))), "no-message-authenticator", "", id="ARAP"),
         pytest.param(
+            unsigned(NAME, vsa(MICROSOFT, 11, bytes(8)), vsa(MICROSOFT, 1, bytes(50))),
+            "no-message-authenticator",
+            "",
+            id="MS-CHAP (RFC 2548 §2.1.3)",
+        ),
+        pytest.param(
+            unsigned(NAME, vsa(MICROSOFT, 11, bytes(16)), vsa(MICROSOFT, 25, bytes(50))),
+            "no-message-authenticator",
+            "",
+            id="MS-CHAPv2 (RFC 2548 §2.3.2)",
+        ),
+        pytest.param(
+            unsigned(NAME, vsa(MICROSOFT, 11, bytes(16))),
+            "no-message-authenticator",
+            "no-message-authenticator",
+            id="a challenge of MS-CHAP and no response",
+        ),
+        pytest.param(
+            unsigned(NAME, vsa(9, 25, bytes(50))),
+            "no-message-authenticator",
+            "no-message-authenticator",
+            id="another vendor's attribute of that number",
+        ),
+        pytest.param(
+            unsigned(NAME, vsa(MICROSOFT, 25, bytes(50)), tlv(33, "p")),
+            "no-message-authenticator",
+            "unsigned-proxy-state",
+            id="MS-CHAPv2 with Proxy-State (Blast-RADIUS)",
+        ),
+        pytest.param(
             unsigned(NAME, tlv(79, b"\x02\x01\0\x05\x01")),
             "no-message-authenticator",
             "no-message-authenticator",
@@ -230,7 +261,7 @@ def test_rfc3579_s3_2_more_than_one_or_an_ill_sized_signature_is_silently_discar
             unsigned(NAME),
             "no-message-authenticator",
             "no-message-authenticator",
-            id="nothing to prove anything (RFC 3579 §3.2)",
+            id="nothing to prove anything (RFC 3579 §3.3)",
         ),
         pytest.param(
             unsigned(NAME, PASSWORD, tlv(33, "p")),

@@ -118,8 +118,7 @@ class Access:
         name = packet.first.get(USER_NAME) or b""
         calling = packet.first.get(CALLING_STATION_ID) or b""
         record = self._directory.subscriber(nas.tenant_id, name) if name else None
-        station = (nas.id, calling or name)
-        locked = self._throttle.is_locked(station, now)
+        locked = self._throttle.is_locked(nas.id, calling, name, now)
         outcome: Outcome
         if locked:
             outcome = _REFUSED_UNASKED
@@ -127,12 +126,12 @@ class Access:
             outcome = self._prove(packet, client, nas, name, record, now_s)
             if isinstance(outcome, Challenged):
                 if outcome.reason:  # EAP-MSCHAPv2 tells the peer already here that it was wrong
-                    self._throttle.failed(station, now)
+                    self._throttle.failed(nas.id, calling, name, now)
                 return Reply(ACCESS_CHALLENGE, outcome.attributes)
             if isinstance(outcome, Proven):
-                self._throttle.succeeded(station)
+                self._throttle.succeeded(nas.id, calling, name, now)
             elif outcome.reason == "password" and outcome.method != "eap-mschapv2":
-                self._throttle.failed(station, now)
+                self._throttle.failed(nas.id, calling, name, now)
         facts = self._facts(record, nas, calling, now_s, outcome, locked)
         decision = authorize(facts)
         nonce = self._nonce()

@@ -438,7 +438,20 @@ def test_a_guesser_is_slowed_down_and_the_real_user_elsewhere_is_not(world: Worl
     assert world.login("nemo", PASSWORD, station(66), source=OTHER_BRAS).code == ACCESS_ACCEPT
 
 
-def test_nobody_is_locked_out_for_more_than_a_minute_however_often_one_asks(world: World) -> None:
+def test_whoever_lives_at_a_station_does_not_wait_for_who_guesses_at_others_from_it(
+    world: World,
+) -> None:
+    world.add("new", number=2)
+    assert world.login("nemo", PASSWORD, station(66)).code == ACCESS_ACCEPT
+    for number in range(50):
+        assert world.login(f"user-{number}", "guess", station(66)).code == ACCESS_REJECT
+    assert world.login("new", PASSWORD, station(66)).code == ACCESS_REJECT
+    assert world.decisions()[-1].reason == "guessing"
+    assert world.login("nemo", PASSWORD, station(66)).code == ACCESS_ACCEPT
+    assert world.login("new", PASSWORD, station(1)).code == ACCESS_ACCEPT
+
+
+def test_a_lock_is_over_within_a_minute_however_often_the_real_user_asks(world: World) -> None:
     for _ in range(10):
         world.login("nemo", "guess", station(66))
     locked_at = world.clock.at

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from aaa.throttle import STATION_FACTOR
 from tests.asking import ACCESS_ACCEPT, ACCESS_REJECT, Nas, pap_request
 from tests.scenarios.flows import is_let_in, login, station
-from tests.serving import ISP, PASSWORD, SECRET, Turnpike, eventually, turnpike_process
+from tests.serving import PASSWORD, SECRET, Turnpike, eventually, turnpike_process
 
 GUESSES_MAX, LOCK_S = 5, 2
 KEY = SECRET.encode()
@@ -18,8 +19,19 @@ pytestmark = [pytest.mark.scenario, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[Turnpike]:
+    manifest = {
+        "tenant": "test-isp",
+        "nas": [
+            {"name": f"bras-{host}", "address": f"127.0.0.{host}", "secret": SECRET}
+            for host in (1, 2)
+        ],
+        "plan": [{"code": "home"}],
+        "subscriber": [
+            {"username": name, "password": PASSWORD, "plan": "home"} for name in ("alice", "bob")
+        ],
+    }
     with turnpike_process(
-        ISP,
+        manifest,
         RADIUS__REJECT_DELAY_S="0",
         POLICY__GUESSES_MAX=str(GUESSES_MAX),
         POLICY__GUESS_LOCK_S=str(LOCK_S),
@@ -77,11 +89,26 @@ def test_a_guesser_is_refused_even_the_right_password_and_the_lock_ends(
     assert told()[GUESSES_MAX] == "guessing"
 
 
-def test_a_guesser_of_many_names_from_one_station_is_slowed_as_well(box: Box) -> None:
-    for number in range(GUESSES_MAX):
-        assert box.login("guess", station("sprayer"), username=f"user-{number}") == ACCESS_REJECT
-    assert box.login(PASSWORD, station("sprayer")) == ACCESS_REJECT
-    assert box.login(PASSWORD, station("somebody else")) == ACCESS_ACCEPT
+def test_a_guesser_of_many_names_is_slowed_but_not_who_lives_at_that_station(
+    house: Turnpike, box: Box
+) -> None:
+    shared = station("shared")
+    assert box.login(PASSWORD, shared) == ACCESS_ACCEPT
+    for number in range(GUESSES_MAX * STATION_FACTOR):
+        assert box.login("guess", shared, username=f"user-{number}") == ACCESS_REJECT
+    assert box.login(PASSWORD, shared, username="bob") == ACCESS_REJECT, "who is new there waits"
+    assert box.login(PASSWORD, shared) == ACCESS_ACCEPT
+    assert box.login(PASSWORD, station("bob's own"), username="bob") == ACCESS_ACCEPT
+    eventually(lambda: "guessing" in reasons(house, "shared"), 5.0)
+
+
+def test_guesses_at_others_from_elsewhere_never_delay_a_login(box: Box) -> None:
+    """As long as somebody guesses at her name, from wherever he likes but her own line."""
+    ends_at = time.monotonic() + 2 * LOCK_S
+    while time.monotonic() < ends_at:
+        for number in range(GUESSES_MAX + 1):
+            assert box.login("guess", station(f"bot-{number % 3}")) == ACCESS_REJECT
+        assert box.login(PASSWORD, station("her own line")) == ACCESS_ACCEPT
 
 
 def test_mistyping_and_then_getting_it_right_is_no_guessing(box: Box) -> None:

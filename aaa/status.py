@@ -30,6 +30,7 @@ class WorkerStatus(msgspec.Struct):
     socket_drops: int  # datagrams that the kernel dropped because the buffer was full
     decisions_dropped: int
     compiled: bool
+    slots_failed: int = 0  # `live` could not be asked or told: that login met no session limit
 
 
 class ReplicatorStatus(msgspec.Struct):

@@ -138,8 +138,9 @@ class _Daemon:
     def _prepare_directory(self) -> bool:
         """Make what the workers open; whether the directory was filled by an earlier run."""
         self._paths.status.mkdir(mode=0o700, exist_ok=True)
-        for old in self._paths.status.glob("*.json"):
-            old.unlink()
+        for pattern in ("*.json", "*.new"):
+            for old in self._paths.status.glob(pattern):
+                old.unlink()
         path, size = self._paths.directory, self._settings.directory.map_size_bytes
         try:
             return is_filled(path, map_size_octets=size)

@@ -67,6 +67,7 @@ class _Turn:
 @dataclass(slots=True)
 class _Parts:
     access: Access
+    live: Live
     decisions: DecisionLog
     auth: Responder
     acct: Responder
@@ -91,9 +92,10 @@ async def run(
     gc.collect()
     gc.freeze()
     started_at = clock.unix_s()
+    reporter = status.Reporter(paths.status, f"worker-{number}")
     ready()
     while not stop.is_set():
-        report(settings, paths, number, parts, (auth_socket, acct_socket), started_at)
+        reporter.tell(_status(parts, (auth_socket, acct_socket), started_at))
         try:
             async with asyncio.timeout(STATUS_EVERY_S):
                 await stop.wait()
@@ -119,6 +121,7 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
         rate_max=settings.decisions.rate_max,
         file_octets_max=settings.decisions.file_bytes_max,
     )
+    live = Live(paths.live)
     access = Access(
         Directory(
             open_environment(
@@ -127,7 +130,7 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
                 readonly=True,
             )
         ),
-        Live(paths.live),
+        live,
         renderer(settings, loader.load()),
         Throttle(
             guesses_max=policy.guesses_max,
@@ -154,35 +157,24 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
         for port, handler in ((Port.AUTH, access), (Port.ACCT, NoAccounting()))
     ]
     auth, acct = responders
-    return _Parts(access, decisions, auth, acct, _Turn(access, (auth, acct)))
+    return _Parts(access, live, decisions, auth, acct, _Turn(access, (auth, acct)))
 
 
-def report(
-    settings: Settings,
-    paths: Paths,
-    number: int,
-    parts: _Parts,
-    sockets: tuple[socket.socket, ...],
-    started_at: float,
-) -> None:
-    """Say what happened so far."""
-    del settings
-    status.write(
-        paths.status,
-        f"worker-{number}",
-        WorkerStatus(
-            pid=os.getpid(),
-            started_at=started_at,
-            clients=[_client(nas, client) for nas, client in parts.access.nases.entries()],
-            unknown_drops={
-                reason: parts.auth.unknown.drops.get(reason, 0)
-                + parts.acct.unknown.drops.get(reason, 0)
-                for reason in {*parts.auth.unknown.drops, *parts.acct.unknown.drops}
-            },
-            socket_drops=sum(_drops(sock) for sock in sockets),
-            decisions_dropped=parts.decisions.dropped,
-            compiled=(packet.__file__ or "").endswith(".so"),
-        ),
+def _status(parts: _Parts, sockets: tuple[socket.socket, ...], started_at: float) -> WorkerStatus:
+    """What happened so far."""
+    return WorkerStatus(
+        pid=os.getpid(),
+        started_at=started_at,
+        clients=[_client(nas, client) for nas, client in parts.access.nases.entries()],
+        unknown_drops={
+            reason: parts.auth.unknown.drops.get(reason, 0)
+            + parts.acct.unknown.drops.get(reason, 0)
+            for reason in {*parts.auth.unknown.drops, *parts.acct.unknown.drops}
+        },
+        socket_drops=sum(_drops(sock) for sock in sockets),
+        decisions_dropped=parts.decisions.dropped,
+        slots_failed=parts.live.failures,
+        compiled=(packet.__file__ or "").endswith(".so"),
     )
 
 

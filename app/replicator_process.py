@@ -46,14 +46,13 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
         errands=(shipper.ship, pruner.prune),
     )
     started_at = clock.unix_s()
+    reporter = status.Reporter(paths.status, "replicator")
     following = asyncio.create_task(replicator.run())
     telling = asyncio.create_task(_tell(replicator.progress, ready))
     try:
         while not stop.is_set() and not following.done():
             progress = replicator.progress
-            status.write(
-                paths.status,
-                "replicator",
+            reporter.tell(
                 ReplicatorStatus(
                     pid=os.getpid(),
                     started_at=started_at,
@@ -63,7 +62,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
                     rebuilds=progress.rebuilds,
                     subscribers=progress.subscribers,
                     decisions_shipped=shipper.shipped,
-                ),
+                )
             )
             try:
                 async with asyncio.timeout(STATUS_EVERY_S):

@@ -86,6 +86,11 @@ def _by_worker(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:
     unrecorded = CounterMetricFamily(
         "turnpike_decisions_unrecorded", "decisions that were not sampled", labels=("worker",)
     )
+    unlimited = CounterMetricFamily(
+        "turnpike_slots_failed",
+        "session slots that could not be read or written: those logins met no limit",
+        labels=("worker",),
+    )
     started = GaugeMetricFamily(
         "turnpike_worker_start_time_seconds", "when the worker started", labels=("worker",)
     )
@@ -94,8 +99,9 @@ def _by_worker(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:
             unknown.add_metric((name, reason), count)
         full.add_metric((name,), worker.socket_drops)
         unrecorded.add_metric((name,), worker.decisions_dropped)
+        unlimited.add_metric((name,), worker.slots_failed)
         started.add_metric((name,), worker.started_at)
-    yield from (unknown, full, unrecorded, started)
+    yield from (unknown, full, unrecorded, unlimited, started)
 
 
 def _of_replicator(said: ReplicatorStatus, now_s: float) -> Iterator[Metric]:

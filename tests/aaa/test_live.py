@@ -87,6 +87,64 @@ def test_giving_back_what_one_does_not_hold_changes_nothing(live: Live) -> None:
     assert not reserve(live, b"b", 2)
 
 
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from aaa.live import Live
+
+live = Live(Path(sys.argv[1]))
+grown = (Path(sys.argv[1]) / "data.mdb").stat().st_size
+limit = grown + 16 * 4096 if sys.argv[2] == "later" else 0
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+if limit == 0:
+    live.close()
+    live = Live(Path(sys.argv[1]) / "other")
+admitted = sum(
+    live.reserve(subscriber, b"a", subscriber, limit=1, kick=False, now=1.8e9, until=1.8e9 + 60)
+    for subscriber in range(2000)
+)
+second = live.reserve(0, b"b", 9999, limit=1, kick=False, now=1.8e9, until=1.8e9 + 60)
+assert live.others(1999, b"", 1.8e9) == 0
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+later = 1.8e9 + 10
+again = [
+    live.reserve(5000, device, 1, limit=1, kick=False, now=later, until=later + 60)
+    for device in (b"a", b"b")
+]
+print(admitted, second, live.failures > 0, again)
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "second"), [("later", False), ("from the start", True)], ids=["later", "at the start"]
+)
+def test_a_disk_that_is_full_lets_everybody_in_and_is_over_when_it_is(
+    tmp_path: Path, when: str, second: bool
+) -> None:
+    """The limit of a file's size stands for the disk's; what was written before still counts."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "live"), when],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"2000 {second} True [True, False]"
+    assert done.stdout.count("slots_unusable") in (1, 2)  # opened, asked: not once a login
+
+
+def test_a_damaged_file_lets_everybody_in(tmp_path: Path) -> None:
+    (tmp_path / "live").mkdir()
+    (tmp_path / "live" / "data.mdb").write_bytes(b"\x55" * 65536)
+    damaged = Live(tmp_path / "live")
+    assert reserve(damaged, b"a", 1)
+    assert reserve(damaged, b"b", 2)
+    assert damaged.others(1, b"c", NOW) == 0
+    assert damaged.failures > 0
+    damaged.close()
+
+
 CONTENDER = """
 import sys
 from pathlib import Path

@@ -195,6 +195,26 @@ def test_status_files_tell_of_living_processes_alone(house: Turnpike) -> None:
     assert set(house.worker_pids()) == {"worker-0", "worker-1"}
 
 
+def test_a_status_that_cannot_be_written_ends_nobody(house: Turnpike) -> None:
+    """A full disk looks the same from there; every login once depended on it."""
+    before, workers = len(house.log), house.worker_pids()
+    everybody = set(children(house, ""))
+    aside = house.paths.status.with_name("status.aside")
+    house.paths.status.rename(aside)
+    house.paths.status.touch()  # a plain file: nothing can be written below it
+    try:
+        eventually(lambda: house.log[before:].count("event=status_not_written") >= 3, 5.0)
+        time.sleep(2.0)
+        assert is_let_in(house)
+        assert set(children(house, "")) == everybody
+    finally:
+        house.paths.status.unlink()
+        aside.rename(house.paths.status)
+    assert house.log[before:].count("status_not_written name=worker-0") <= 1
+    eventually(lambda: house.worker_pids() == workers, 3.0)
+    house.settle()
+
+
 def test_an_old_binary_refuses_a_newer_schema(house: Turnpike) -> None:
     (row,) = sql(private_url(house), "SELECT version_num FROM alembic_version")
     set_version(private_url(house), "9999_from_the_future")

@@ -141,6 +141,8 @@ class _Daemon:
         for pattern in ("*.json", "*.new"):
             for old in self._paths.status.glob(pattern):
                 old.unlink()
+        # Not synced, so a power cut may leave it damaged; what is in it ends within a minute.
+        shutil.rmtree(self._paths.live, ignore_errors=True)
         path, size = self._paths.directory, self._settings.directory.map_size_bytes
         try:
             return is_filled(path, map_size_octets=size)

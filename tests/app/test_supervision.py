@@ -215,6 +215,16 @@ def test_a_status_that_cannot_be_written_ends_nobody(house: Turnpike) -> None:
     house.settle()
 
 
+def test_slots_that_a_power_cut_damaged_are_forgotten_at_the_start(house: Turnpike) -> None:
+    house.stop()
+    (house.paths.live / "data.mdb").write_bytes(b"\x55" * 65536)
+    before = len(house.log)
+    house.start()
+    assert is_let_in(house)
+    assert "slots_unusable" not in house.log[before:]
+    assert "child_ended" not in house.log[before:]
+
+
 def test_an_old_binary_refuses_a_newer_schema(house: Turnpike) -> None:
     (row,) = sql(private_url(house), "SELECT version_num FROM alembic_version")
     set_version(private_url(house), "9999_from_the_future")

@@ -1,6 +1,7 @@
 """Spooled records become sessions and usage, each counted once."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from aaa.owners import owners
+from accounting import staging
 from accounting.batch import Batch
 from accounting.ingest import Ingest, Moved
 from accounting.reading import understand
-from accounting.rows import Contended
+from accounting.rows import SAME_DEVICE, Contended
 from accounting.spool import Record
 from core.db import Tx
 from core.radius.packet import attribute
@@ -311,3 +313,12 @@ async def test_the_subscriber_is_found_by_class_or_by_name(
     [usage] = await rows(node.url, "SELECT subscriber_id FROM usage_hour")
     assert usage["subscriber_id"] == 1002
     await node.database.dispose()
+
+
+async def test_a_redial_is_looked_up_by_the_device_whatever_the_statistics(node: Node) -> None:
+    """Of 50 000 sessions on one NAS that had no statistics yet, each new one read all."""
+    async with node.database.transaction() as tx:
+        connection = await staging.begin(tx)
+        plan = await connection.fetch(f"EXPLAIN {SAME_DEVICE}", list(range(5000)))
+    told = "\n".join(line[0] for line in plan)
+    assert re.findall(r"using (\w+) on session", told) == ["pk_session", "ix_session_open_device"]

@@ -1,0 +1,80 @@
+"""The ingest process: started like any child, killed like any other."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from accounting.status import IngestStatus
+from app.paths import Paths
+from core import status
+from core.config import Settings
+from tests.accounting.ingesting import START, STOP, packet, rows, segment_of, spooled, until
+
+ROOT = Path(__file__).parents[2]
+MB = 1_000_000
+
+
+async def started(settings: Settings) -> asyncio.subprocess.Process:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app.children", "ingest"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(settings.model_dump_json().encode() + b"\n")
+    async with asyncio.timeout(30):
+        assert await process.stdout.readline() == b"ready\n"
+    return process
+
+
+async def test_killed_at_any_moment_it_counts_all_of_it_once(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    """Faults D1 and D8, of ingest."""
+    settings = Settings(data_dir=tmp_path, database_url=fresh_database_url)
+    paths = Paths(tmp_path)
+    paths.status.mkdir()
+    for status_type, at_s in ((START, 0), (STOP, 600)):
+        for part in range(8):
+            segment_of(
+                paths.spool,
+                [
+                    spooled(
+                        packet(status_type, at_s, at_s, (0, at_s * MB), sid=f"s{n}", station=b""),
+                        at_s,
+                    )
+                    for n in range(part * 500, part * 500 + 500)
+                ],
+            )
+    for _ in range(3):
+        process = await started(settings)
+        await asyncio.sleep(0.15)
+        process.kill()
+        await process.wait()
+    process = await started(settings)
+
+    async def is_drained() -> bool:
+        found = status.read(paths.status, "ingest", IngestStatus)
+        return not list(paths.spool.rglob("*.segment")) and found["ingest"][0].drained_at > 0
+
+    await until(is_drained, 60)
+    process.terminate()
+    assert await process.wait() == 0
+    sessions = await rows(
+        fresh_database_url,
+        "SELECT count(*), sum(output_octets) AS o, min(closed_by) AS c FROM session",
+    )
+    assert sessions == [{"count": 4000, "o": 4000 * 600 * MB, "c": "stop"}]
+    [usage] = await rows(fresh_database_url, "SELECT sum(output_octets) AS o FROM usage_hour")
+    assert usage["o"] == 4000 * 600 * MB
+    assert await rows(fresh_database_url, "SELECT count(*) FROM accounting_record") == [
+        {"count": 8000}
+    ]
+    days = await rows(
+        fresh_database_url,
+        "SELECT count(*) FROM pg_inherits WHERE inhparent = 'accounting_record'::regclass",
+    )
+    assert days == [{"count": 12}]  # three days back, today, seven ahead, and the default

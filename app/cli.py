@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import cli_db as cli_database
 from app import (
+    cli_accounting,
     cli_decision,
     cli_explain,
     cli_nas,
@@ -22,6 +22,7 @@ from app import (
     instance,
     serving,
 )
+from app import cli_db as cli_database
 from app.apply import Applied, apply
 from app.cli_context import CLOCK, AllTenants, Config, DataDir, TenantCode, settings_of
 from app.manifest_file import read
@@ -46,6 +47,7 @@ commands.add_typer(cli_decision.commands, name="decision")
 commands.add_typer(cli_session.commands, name="session")
 commands.command("usage")(cli_usage.command)
 commands.command("who-had")(cli_session.who_had_command)
+commands.add_typer(cli_accounting.commands, name="accounting")
 commands.add_typer(cli_database.commands, name="db")
 
 

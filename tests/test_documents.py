@@ -52,7 +52,7 @@ def test_the_commands_in_the_table_are_those_that_there_are() -> None:
     assert sorted(name for name, _ in told) == sorted(groups)
     for name, text in told:
         if (verbs := getattr(groups[name], "commands", None)) is not None:
-            assert set(re.findall(r"`(\w+)`", text)) == set(verbs)
+            assert set(re.findall(r"`([\w-]+)`", text)) == set(verbs)
 
 
 def test_the_example_is_a_file_that_apply_takes() -> None:

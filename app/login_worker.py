@@ -27,10 +27,11 @@ from core.config import Settings
 from core.keys import open_vault
 from core.radius import packet
 from core.radius.clients import Client
+from core.radius.complaints import Complaints
 from core.radius.dedup import DuplicateCache
 from core.radius.packet import Packet
 from core.radius.responder import Port, Reply, Responder, Source
-from core.radius.server import RadiusServer
+from core.radius.server import RadiusServer, tell
 from core.udp import Endpoint
 from dictionaries import loader
 
@@ -95,6 +96,7 @@ async def run(
     reporter = status.Reporter(paths.status, f"worker-{number}")
     ready()
     while not stop.is_set():
+        tell(parts.auth.complaints, clock.monotonic())
         reporter.tell(_status(parts, (auth_socket, acct_socket), started_at))
         try:
             async with asyncio.timeout(STATUS_EVERY_S):
@@ -146,6 +148,8 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
             radius.reject_delay_s, policy.reservation_s, policy.walled_garden.session_timeout_s
         ),
     )
+    # One for both sockets: it is the node's log that must not fill up.
+    complaints = Complaints(number, radius.workers or len(os.sched_getaffinity(0)))
     responders = [
         Responder(
             port,
@@ -153,6 +157,7 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
             DuplicateCache(
                 lifetime_s=radius.duplicate_lifetime_s, entries_max=radius.duplicate_entries_max
             ),
+            complaints=complaints,
         )
         for port, handler in ((Port.AUTH, access), (Port.ACCT, NoAccounting()))
     ]

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Protocol
 
 from core.radius.clients import Client, Clients
+from core.radius.complaints import Complaints
 from core.radius.counters import Counters
 from core.radius.dedup import FRESH, PENDING, DuplicateCache, RequestKey
 from core.radius.packet import Malformed, Packet, attribute, parse
@@ -105,12 +106,13 @@ class Responder:
         duplicates: DuplicateCache,
         *,
         clients: Clients | None = None,
+        complaints: Complaints | None = None,
         delayed_max: int = 65_536,
         later_max: int = 65_536,
     ) -> None:
         self.clients = clients or Clients()
         self.unknown = Counters()  # what came from nobody we know
-        self.last_unknown: Source | None = None
+        self.complaints = Complaints() if complaints is None else complaints
         self.served: Client | None = None  # whose request `respond` dealt with to its end
         self.later = 0  # how many wait for `complete` or `abandon`
         self._request_code = ACCESS_REQUEST if port is Port.AUTH else ACCOUNTING_REQUEST
@@ -126,18 +128,16 @@ class Responder:
         self.served = None
         boxes = self.clients.at(source[0])
         if boxes is None:
-            self.last_unknown = source
-            self.unknown.drop("unknown-client")
+            self._drop_unknown("unknown-client", source)
             return None
         try:
             packet = parse(datagram)
         except Malformed:
-            self.unknown.drop("malformed")
+            self._drop_unknown("malformed", source)
             return None
         client = boxes.sender(packet)
         if client is None:  # one of several boxes at this address, but none that we know
-            self.last_unknown = source
-            self.unknown.drop("unknown-client")
+            self._drop_unknown("unknown-client", source)
             return None
         self.served = client
         counters = client.counters
@@ -154,8 +154,13 @@ class Responder:
             objection = "wrong-code"  # a response code, or a request for another port
         if objection:
             counters.drop(objection)
+            self.complaints.note(objection, source[0], client.id, client.name)
             return None
         return self._decide(packet, client, source, now)
+
+    def _drop_unknown(self, reason: str, source: Source) -> None:
+        self.unknown.drop(reason)
+        self.complaints.note(reason, source[0])
 
     def _objection(self, packet: Packet, client: Client) -> str:
         """Why this request cannot be believed, or an empty string."""

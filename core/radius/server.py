@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from core.clock import Clock
+from core.radius.complaints import Complaints
 from core.radius.responder import Later, Reply, Responder
 from core.udp import Address, Endpoint
 
@@ -33,6 +34,20 @@ class Turn(Protocol):
     def end(self) -> None: ...
 
 
+def tell(complaints: Complaints, now: float) -> None:
+    """Log what may be said now.  Every batch tries; so must somebody when no more come."""
+    complaint = complaints.due(now)
+    if complaint is None:
+        return
+    whose = {"nas": complaint.nas} if complaint.nas else {}
+    log.warning(
+        complaint.reason.replace("-", "_"),
+        **whose,
+        source=complaint.source,
+        count=complaint.count,
+    )
+
+
 class RadiusServer:
     """Serves one socket on the running loop until `close`."""
 
@@ -49,8 +64,6 @@ class RadiusServer:
         self._clock = clock
         self._turn = turn
         self._timer: asyncio.TimerHandle | None = None
-        self._unknown_logged_at = float("-inf")
-        self._unknown_logged = 0
         self._settled = asyncio.Event()  # nobody waits for a later answer any more
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(endpoint.sock.fileno(), self._readable)
@@ -127,8 +140,8 @@ class RadiusServer:
         self._turn.end()
         if responder.next_due is not None and self._timer is None:
             self._arm()
-        if responder.last_unknown is not None:
-            self._log_unknown(began)
+        if responder.complaints:
+            tell(responder.complaints, began)
 
     def _arm(self) -> None:
         due = self.responder.next_due
@@ -149,16 +162,3 @@ class RadiusServer:
         if replies:
             self._endpoint.send(replies)
             replies.clear()
-
-    def _log_unknown(self, now: float) -> None:
-        """One line a second at most, however many there are and wherever they come from."""
-        if now - self._unknown_logged_at < 1.0 or self.responder.last_unknown is None:
-            return
-        dropped = self.responder.unknown.drops.get("unknown-client", 0)
-        log.warning(
-            "unknown_client",
-            source=self.responder.last_unknown[0],
-            dropped=dropped - self._unknown_logged,
-        )
-        self._unknown_logged, self._unknown_logged_at = dropped, now
-        self.responder.last_unknown = None

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.radius.complaints import Complaint
 from core.radius.responder import Port, Reply
 from core.radius.types import ACCESS_CHALLENGE, ACCESS_REJECT, PACKET_LENGTH_MAX
 from tests.asking import (
@@ -46,7 +47,7 @@ def test_a_stranger_costs_a_look_up_and_leaves_one_line_for_the_log() -> None:
     bench = Bench()
     assert bench.respond(LOGIN, STRANGER) is None
     assert bench.responder.unknown.drops == {"unknown-client": 1}
-    assert bench.responder.last_unknown == STRANGER
+    assert bench.responder.complaints.due(0.0) == Complaint("unknown-client", "", STRANGER[0], 1)
     assert bench.responder.served is None
     assert (len(bench.cache), bench.handler.asked) == (0, [])
 
@@ -61,6 +62,8 @@ def test_a_known_address_with_an_unknown_secret_leaves_nothing_but_a_count() -> 
     assert len(bench.cache) == 1
     assert len(bench.handler.asked) == 1
     assert bench.drops() == {"bad-authenticator": 256}
+    told = bench.responder.complaints.due(0.0)
+    assert told == Complaint("bad-authenticator", "strict", STRICT[0], 256)
     assert bench.respond(LOGIN) == answered
 
 

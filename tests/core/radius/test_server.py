@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 
 from core.clock import Clock
 from core.radius.clients import Clients
+from core.radius.complaints import Complaints
 from core.radius.responder import Reply
-from core.radius.server import RadiusServer
+from core.radius.server import RadiusServer, tell
 from core.radius.types import ACCESS_REJECT
 from core.udp import AT_ONCE, Endpoint, bind
 from tests.asking import pap_request, read, tlv
@@ -59,8 +60,12 @@ class Served:
 
 
 @asynccontextmanager
-async def served(reply: Reply | None = None, *, known: bool = True) -> AsyncIterator[Served]:
+async def served(
+    reply: Reply | None = None, *, known: bool = True, complaints: Complaints | None = None
+) -> AsyncIterator[Served]:
     bench = Bench(reply=reply)
+    if complaints is not None:
+        bench.responder.complaints = complaints
     # The bench's clients live in 192.0.2.0/24; here one of them is on the loopback.
     here = ip_network("127.0.0.1/32")
     bench.responder.clients = Clients([(here, b"", bench.clients[STRICT])])
@@ -131,6 +136,35 @@ async def test_strangers_get_silence_and_one_line_a_second_together() -> None:
         assert len(logs) == 1
         assert (logs[0]["event"], logs[0]["source"]) == ("unknown_client", "127.0.0.99")
         assert one.bench.responder.unknown.drops == {"unknown-client": 200}
+
+
+async def test_a_wrong_secret_is_told_with_the_name_of_the_nas() -> None:
+    """All that the NAS itself hears is silence, so whoever set it up reads it here."""
+    async with served() as one:
+        with capture_logs() as logs:
+            for identifier in range(3):
+                one.nas.send(pap_request("nemo", "x", secret=b"typo", identifier=identifier))
+            assert await one.is_silent()
+            await asyncio.sleep(1.0)
+            tell(one.bench.responder.complaints, Clock().monotonic())
+        assert {(line["event"], line["nas"], line["source"]) for line in logs} == {
+            ("bad_authenticator", "strict", "127.0.0.1")
+        }
+        assert sum(line["count"] for line in logs) == 3
+
+
+async def test_what_two_sockets_drop_is_one_line_together() -> None:
+    complaints = Complaints()
+    async with (
+        served(known=False, complaints=complaints) as one,
+        served(known=False, complaints=complaints) as other,
+    ):
+        with capture_logs() as logs:
+            for identifier in range(10):
+                one.nas.send(login(identifier))
+                other.nas.send(login(identifier))
+                await asyncio.sleep(0.001)
+        assert len(logs) == 1
 
 
 async def test_draining_sends_what_was_promised_and_takes_no_more() -> None:

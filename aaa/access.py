@@ -23,7 +23,7 @@ from aaa.methods.outcome import Challenged, Failed, Outcome, Proven
 from aaa.nas_table import NasTable
 from aaa.policy import Deny, Facts, Permit, authorize, trace
 from aaa.records import NasRecord, SubscriberRecord
-from aaa.rendering import Renderer
+from aaa.rendering import UNRENDERABLE_MESSAGE, Renderer, Unrenderable
 from aaa.throttle import Throttle
 from core.clock import Clock
 from core.octets import to_text
@@ -36,6 +36,7 @@ from core.radius.types import (
     ACCESS_REJECT,
     CALLING_STATION_ID,
     EAP_MESSAGE,
+    PACKET_LENGTH_MAX,
     REPLY_MESSAGE,
     USER_NAME,
 )
@@ -50,6 +51,7 @@ _SESSION_TIMEOUT_HEADER = bytes((27, 6))
 _uint32 = struct.Struct(">I")
 _UINT32_MAX = 2**32 - 1
 _NONCES_AT_ONCE = 512
+_ACCEPT_OCTETS_MAX = PACKET_LENGTH_MAX - 38  # beside the header and the Message-Authenticator
 _REFUSED_UNASKED = Failed("none", "guessing")
 
 
@@ -135,15 +137,25 @@ class Access:
         facts = self._facts(record, nas, calling, now_s, outcome, locked)
         decision = authorize(facts)
         nonce = self._nonce()
+        late = ""
         if isinstance(decision, Permit):
             assert record is not None
-            if not facts.session_limit or self._reserve(facts, record, nas, calling, nonce, now_s):
-                self._record("accept", packet, nas, calling, record, facts, "", outcome, now_s)
-                return Reply(
-                    ACCESS_ACCEPT, self._accept(nas, record, decision, nonce, outcome.attributes)
-                )
-            decision = Deny("session-limit", "Too many sessions")  # lost the race for the last slot
-        self._record("reject", packet, nas, calling, record, facts, decision.reason, outcome, now_s)
+            try:  # before anything is taken or written down: it may be impossible
+                octets = self._accept(nas, record, decision, nonce, outcome.attributes)
+            except Unrenderable as error:
+                decision, late = Deny("unrenderable", UNRENDERABLE_MESSAGE), str(error)
+            else:
+                if not facts.session_limit or self._reserve(
+                    facts, record, nas, calling, nonce, now_s
+                ):
+                    self._record("accept", packet, nas, calling, record, facts, "", outcome, now_s)
+                    return Reply(ACCESS_ACCEPT, octets)
+                # Lost the race for the last slot.
+                decision = Deny("session-limit", "Too many sessions")
+                late = f"limit={facts.session_limit}"
+        self._record(
+            "reject", packet, nas, calling, record, facts, decision.reason, outcome, now_s, late
+        )
         return self._reject(packet, decision, outcome)
 
     def _prove(
@@ -231,9 +243,12 @@ class Access:
         octets = _CLASS_HEADER + b"%016x" % record.id + nonce + proof_attributes
         if timeout_s:
             octets += _SESSION_TIMEOUT_HEADER + _uint32.pack(min(timeout_s, _UINT32_MAX))
-        return octets + self._renderer.octets(
+        octets += self._renderer.octets(
             nas.vendor, record.profile_id, record.personal, walled=walled
         )
+        if len(octets) > _ACCEPT_OCTETS_MAX:
+            raise Unrenderable(f"{len(octets)} octets of attributes: no packet holds them")
+        return octets
 
     def _reject(self, packet: Packet, denial: Deny, outcome: Proven | Failed) -> Reply:
         if packet.has(EAP_MESSAGE):
@@ -258,12 +273,14 @@ class Access:
         reason: str,
         outcome: Proven | Failed,
         now_s: float,
+        late: str = "",
     ) -> None:
+        """`late` is what an objection looked at that came after the rules."""
         if not self._decisions.wants(result, facts.now_s):
             return
         steps = trace(facts)
-        if reason and steps[-1][2] != reason:  # decided after the rules, by the reservation
-            steps[-1] = ("reserve", f"limit={facts.session_limit}", reason)
+        if late:
+            steps[-1] = ("render" if reason == "unrenderable" else "reserve", late, reason)
         name = to_text(packet.first.get(USER_NAME) or b"")
         self._decisions.add(
             DecisionRecord(
@@ -271,7 +288,9 @@ class Access:
                 outcome.method, record.id if record is not None else 0, steps,
             )
         )  # fmt: skip
-        if result == "reject":
+        if reason == "unrenderable":
+            log.warning("access_reject", nas=nas.name, user=name, reason=reason, error=late)
+        elif result == "reject":
             log.info("access_reject", nas=nas.name, user=name, reason=reason)
 
     def _nonce(self) -> bytes:

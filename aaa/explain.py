@@ -17,7 +17,7 @@ from aaa.credentials import open_credential
 from aaa.facts import facts_of
 from aaa.policy import Deny, authorize, trace
 from aaa.records import NasRecord, SubscriberRecord
-from aaa.rendering import Renderer
+from aaa.rendering import UNRENDERABLE_MESSAGE, Renderer, Unrenderable
 from core.db import Tx, raw
 from core.errors import NotFound
 from core.secret import CannotOpen, Vault
@@ -84,15 +84,19 @@ async def explain(
     if isinstance(decision, Deny):
         return Explanation("reject", decision.reason, decision.message, name, vendor, steps, ())
     assert record is not None
+    walled = bool(decision.walled_by)
+    try:
+        renderer.octets(vendor, record.profile_id, record.personal, walled=walled)
+    except Unrenderable as error:
+        steps = (*steps[:-1], ("render", str(error), "unrenderable"))
+        return Explanation("reject", "unrenderable", UNRENDERABLE_MESSAGE, name, vendor, steps, ())
     timeout_s = decision.session_timeout_s
     if decision.walled_by:
         timeout_s = min(timeout_s or garden_session_timeout_s, garden_session_timeout_s)
     attributes = [("Session-Timeout", str(timeout_s))] if timeout_s else []
     attributes += [
         (attr.name, _shown(attr.value))
-        for attr in renderer.attributes(
-            vendor, record.profile_id, record.personal, walled=bool(decision.walled_by)
-        )
+        for attr in renderer.attributes(vendor, record.profile_id, record.personal, walled=walled)
     ]
     assert row is not None
     attributes += [(each, str(value)) for each, value in rows.reply_of(row)]

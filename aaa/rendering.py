@@ -9,6 +9,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Network
 
 from aaa.records import Personal, ProfileRecord
+from core.errors import NotFound
 from core.radius.codec import encode_named
 from dictionaries.definitions import Dictionary
 from nas_adapters.base import Attr
@@ -16,6 +17,14 @@ from nas_adapters.profile import Burst, ServiceProfile
 from nas_adapters.vendors import vendor as vendor_named
 
 PERSONAL_KEPT_MAX = 4_096
+UNRENDERABLE_MESSAGE = "Service unavailable"  # to the subscriber, who cannot mend it
+
+
+class Unrenderable(ValueError):
+    """No octets can say this: a pool's name too long, an address of the other family.
+
+    `apply` lets nothing of the kind in; plain SQL may.
+    """
 
 
 class Renderer:
@@ -40,7 +49,11 @@ class Renderer:
     def octets(
         self, vendor: str, profile_id: int, personal: Personal | None, *, walled: bool
     ) -> bytes:
-        """The attributes of this service for a NAS of `vendor`, complete but for the timeout."""
+        """The attributes of this service for a NAS of `vendor`, complete but for the timeout.
+
+        Raises:
+            Unrenderable: they cannot be said.
+        """
         if personal is None:
             key = (vendor, profile_id, walled)
             octets = self._plain.get(key)
@@ -82,10 +95,15 @@ class Renderer:
     def _render(
         self, vendor: str, profile_id: int, personal: Personal | None, walled: bool
     ) -> bytes:
-        octets = b"".join(
-            encode_named(self._dictionary, attr.name, attr.value, tag=attr.tag)
-            for attr in self.attributes(vendor, profile_id, personal, walled=walled)
-        )
+        try:
+            octets = b"".join(
+                [
+                    encode_named(self._dictionary, attr.name, attr.value, tag=attr.tag)
+                    for attr in self.attributes(vendor, profile_id, personal, walled=walled)
+                ]
+            )
+        except (ValueError, NotFound) as error:  # of the codec, of ipaddress, of the vendors
+            raise Unrenderable(str(error)) from error
         return octets + (personal.reply if personal is not None else b"")
 
 

@@ -13,6 +13,7 @@ from core.errors import Invalid
 from core.octets import from_text, to_text
 from core.secret import Secret
 from core.units import parse_rate_bps
+from nas_adapters.profile import NAME_OCTETS_MAX
 
 T = TypeVar("T")
 
@@ -81,10 +82,10 @@ def name(value: object) -> str:
 
 
 def attribute_text(value: object) -> str:
-    """A text that one attribute carries."""
+    """A name that every dialect can put into an attribute, such as a pool's."""
     text = string(value)
-    if not 1 <= len(text.encode()) <= ATTRIBUTE_OCTETS_MAX or not text.isprintable():
-        raise Invalid(f"write 1 to {ATTRIBUTE_OCTETS_MAX} octets without control characters")
+    if not 1 <= len(text.encode()) <= NAME_OCTETS_MAX or not text.isprintable():
+        raise Invalid(f"write 1 to {NAME_OCTETS_MAX} octets without control characters")
     return text
 
 

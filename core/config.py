@@ -28,6 +28,7 @@ from core.errors import Invalid
 from core.units import parse_rate_bps
 
 MIB: Final = 2**20
+NAME_OCTETS_MAX: Final = 200  # that of nas_adapters/profile: what every dialect can say
 DEFAULT_FILE: Final = Path("turnpike.toml")
 
 
@@ -44,10 +45,16 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _name(value: str) -> str:
+    if not 1 <= len(value.encode()) <= NAME_OCTETS_MAX:
+        raise ValueError(f"write 1 to {NAME_OCTETS_MAX} octets")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: the system picks one
 Rate = Annotated[int, BeforeValidator(parse_rate_bps)]
-Text = Annotated[str, Field(min_length=1, max_length=253)]  # fits one attribute
+Text = Annotated[str, AfterValidator(_name)]
 
 
 class _Part(BaseModel):

@@ -176,6 +176,45 @@ def test_who_is_held_in_a_walled_garden_gets_it_instead_of_the_plan(world: World
     assert answer.of_vendor(14122)[1] == (8, struct.pack("!I", 1_000_000))
 
 
+@pytest.mark.parametrize(
+    ("vendor", "more", "personal"),
+    [
+        pytest.param("cisco", {"address_pool": "p" * 240}, None, id="too long a pool"),
+        pytest.param("acme", {}, None, id="a vendor that nobody knows"),
+        pytest.param(
+            "generic", {}, Personal("2001:db8::1", None, None, b""), id="IPv6 for an IPv4 address"
+        ),
+        pytest.param(
+            "generic", {}, Personal(None, "2001:db8::1/64", None, b""), id="bits behind the prefix"
+        ),
+        pytest.param(
+            "generic", {}, Personal(None, None, None, tlv(18, "x" * 250) * 17), id="too much of it"
+        ),
+    ],
+)
+def test_what_cannot_be_said_is_a_reject_that_is_told_and_takes_no_slot(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    vendor: str,
+    more: dict[str, str],
+    personal: Personal | None,
+) -> None:
+    """Plain SQL can store it.  It was recorded as an accept, held a slot, and was never sent."""
+    world = World(tmp_path, vendor=vendor)
+    world.writer.put_tables({}, {SINGLE.id: replace(SINGLE, **more)})
+    world.add("b", plain(SINGLE.id, personal=personal), number=2)
+    answer = world.login("b", PASSWORD, MAC)
+    assert (answer.code, message(answer)) == (ACCESS_REJECT, b"Service unavailable")
+    [said] = world.decisions()
+    assert (said.outcome, said.reason) == ("reject", "unrenderable")
+    assert (said.trace[-1][0], said.trace[-1][2]) == ("render", "unrenderable")
+    assert capsys.readouterr().out.count("unrenderable") == 1
+    world.writer.put_tables({1: replace(world.nases[1], vendor="generic")}, {SINGLE.id: SINGLE})
+    world.add("b", plain(SINGLE.id), number=2)
+    assert world.login("b", PASSWORD, tlv(31, "another")).code == ACCESS_ACCEPT
+    world.decision_log.close()
+
+
 # --- the session limit ------------------------------------------------------
 
 

@@ -8,10 +8,11 @@ import pytest
 
 from app.manifest import MISTAKES_TOLD_MAX, Manifest, parse
 from app.manifest_file import read, reply_check
+from core import config
 from core.errors import Invalid
 from core.secret import Secret
 from dictionaries.loader import load
-from nas_adapters.profile import Burst
+from nas_adapters.profile import NAME_OCTETS_MAX, Burst
 
 DICTIONARY = load()
 CHECK = reply_check(DICTIONARY)
@@ -158,6 +159,7 @@ def mistake(kind: str, key: str, value: object, expected: str) -> Any:
         mistake("plan", "burst", {"download": "80M"}, "burst.upload: missing"),
         mistake("plan", "burst", {"download": "10M", "upload": "30M"}, "slower than the plan"),
         mistake("plan", "burst", "80M", "write a table"),
+        mistake("plan", "address_pool", "p" * 201, "1 to 200 octets"),
         mistake("plan", "price", 10, "unknown key"),
         mistake("subscriber", "pasword", "x", "unknown key (did you mean password?)"),
         mistake("subscriber", "username", "alice\x00", "holds a NUL"),
@@ -186,6 +188,10 @@ def test_a_mistake_is_told_with_path_value_and_remedy(
     told = refusal(**document)
     assert told.startswith(path)
     assert expected in told
+
+
+def test_names_in_the_settings_are_as_short_as_those_in_a_manifest() -> None:
+    assert config.NAME_OCTETS_MAX == NAME_OCTETS_MAX
 
 
 @pytest.mark.parametrize(

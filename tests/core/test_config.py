@@ -86,6 +86,9 @@ def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:
         pytest.param("policy.guess_lock_s = 61", "policy.guess_lock_s = 61", id="locked too long"),
         pytest.param("log.format = 'xml'", "log.format = 'xml'", id="a choice"),
         pytest.param("policy.walled_garden.upload = '1Mbit'", "write a rate as 50M", id="a rate"),
+        pytest.param(
+            f"policy.walled_garden.filter_id = '{'ä' * 101}'", "write 1 to 200 octets", id="a name"
+        ),
         pytest.param("radius = 5", "radius = 5", id="a value where a table belongs"),
         pytest.param("a = ", "turnpike.toml is not TOML: ", id="no TOML"),
     ],

@@ -85,7 +85,7 @@ class Replicator:
         errands: Sequence[Errand] = (),
     ) -> None:
         """`errands` are run every second while the database is there: shipping, pruning."""
-        self.progress = Progress()
+        self.progress = Progress(subscribers=writer.count())
         self._database = database
         self._writer = writer
         self._dictionary = dictionary

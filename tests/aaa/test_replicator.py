@@ -169,6 +169,7 @@ async def test_a_slow_transaction_that_commits_while_the_node_is_down_is_not_ski
             assert record is not None
             assert len(record.holds) == 1
         assert node.replicator.progress.rebuilds == 0
+        assert node.replicator.progress.subscribers == 2  # said at once, not at the next change
 
 
 async def test_a_restarted_node_reads_only_what_changed_meanwhile(

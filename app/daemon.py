@@ -179,7 +179,9 @@ class _Daemon:
         self._database_url = (await database.open(patient=filled)).database_url
         tasks.create_task(database.keep())
         if self._logs_in:
-            replicator = Supervised("replicator", ("replicator",), self._resolved(), self._clock)
+            replicator = Supervised(
+                "replicator", ("replicator",), self._resolved(), self._clock, alone=True
+            )
             self._keep(replicator, tasks)
             await replicator.ready.wait()
         current.set()
@@ -221,9 +223,12 @@ class _Daemon:
             if ignored:
                 log.warning("reload_needs_restart", settings=",".join(ignored))
             logging_setup.configure(self._settings.log.level, self._settings.log.format)
-            for child in self._children:
-                await child.renew(self._resolved())
-            log.info("reloaded")
+            resolved = self._resolved()
+            kept = [child.name for child in self._children if not await child.renew(resolved)]
+            if kept:
+                log.error("reload_incomplete", keep_the_old_settings=",".join(kept))
+            else:
+                log.info("reloaded")
 
 
 @contextmanager

@@ -23,6 +23,10 @@ class Paths:
         return self.data_dir / "directory"
 
     @property
+    def replicator_lock(self) -> Path:
+        return self.data_dir / "replicator.lock"
+
+    @property
     def live(self) -> Path:
         return self.data_dir / "live"
 

@@ -1,6 +1,7 @@
 """The replicator's process: the directory kept current, decisions shipped, changes pruned."""
 
 import asyncio
+import fcntl
 import os
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from core.db import NodeDatabase
 from dictionaries import loader
 
 STATUS_EVERY_S = 1.0
+LOCK_EVERY_S = 0.05
 PRUNE_EVERY_S = 3600.0
 CHANGES_KEPT = timedelta(days=7)  # a node that was away for longer reads everything again
 
@@ -27,6 +29,8 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     assert settings.database_url is not None, "the supervisor resolves it"
     clock = Clock()
     paths = Paths(settings.data_dir)
+    if not await _writes_alone(paths, stop):
+        return
     database = NodeDatabase(settings.database_url)
     shipper = DecisionShipper(
         paths.decisions, database, clock, keep_days=settings.decisions.keep_days
@@ -76,6 +80,23 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
         await database.dispose()
     if not following.cancelled():
         following.result()  # it ends by itself only with a bug; the supervisor starts us again
+
+
+async def _writes_alone(paths: Paths, stop: Stop) -> bool:
+    """Wait until no other replicator writes the directory; False: told to stop meanwhile.
+
+    The one of a supervisor that was killed may still finish, and would write an older row
+    over a newer.  Kept for the life of the process.
+    """
+    descriptor = os.open(paths.replicator_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    while not stop.is_set():
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await asyncio.sleep(LOCK_EVERY_S)
+        else:
+            return True
+    return False
 
 
 async def _tell(progress: Progress, ready: Ready) -> None:

@@ -122,17 +122,25 @@ class Access:
         record = self._directory.subscriber(nas.tenant_id, name) if name else None
         locked = self._throttle.is_locked(nas.id, calling, name, now)
         outcome: Outcome
+        challenge = b""
         if locked:
             outcome = _REFUSED_UNASKED
         else:
             outcome = self._prove(packet, client, nas, name, record, now_s)
             if isinstance(outcome, Challenged):
-                if outcome.reason:  # EAP-MSCHAPv2 tells the peer already here that it was wrong
-                    self._throttle.failed(nas.id, calling, name, now)
-                return Reply(ACCESS_CHALLENGE, outcome.attributes)
+                if not outcome.reason:
+                    return Reply(ACCESS_CHALLENGE, outcome.attributes)
+                # EAP-MSCHAPv2 tells the peer here that it was wrong, and a guesser goes no
+                # further: so this is the reject, to be counted, recorded and delayed as one.
+                challenge = outcome.attributes
+                outcome = Failed(outcome.method, outcome.reason)
             if isinstance(outcome, Proven):
                 self._throttle.succeeded(nas.id, calling, name, now)
-            elif outcome.reason == "password" and outcome.method != "eap-mschapv2":
+            elif outcome.acknowledges:
+                return Reply(
+                    ACCESS_REJECT, outcome.attributes, outcome.reason, self._settings.reject_delay_s
+                )
+            elif outcome.reason == "password":
                 self._throttle.failed(nas.id, calling, name, now)
         facts = self._facts(record, nas, calling, now_s, outcome, locked)
         decision = authorize(facts)
@@ -156,6 +164,8 @@ class Access:
         self._record(
             "reject", packet, nas, calling, record, facts, decision.reason, outcome, now_s, late
         )
+        if challenge:
+            return Reply(ACCESS_CHALLENGE, challenge, "", self._settings.reject_delay_s)
         return self._reject(packet, decision, outcome)
 
     def _prove(

@@ -45,7 +45,7 @@ def answer(
     """What the peer said to our challenge, our Success or our Failure."""
     opcode = response.data[0] if response.data else 0
     if state.step == Step.FAILURE:
-        return Failed(_METHOD, "password", eap.failure(response.identifier))
+        return Failed(_METHOD, "password", eap.failure(response.identifier), acknowledges=True)
     if state.step == Step.SUCCESS:
         if opcode != _SUCCESS or credential is None:
             return Failed(_METHOD, "malformed", eap.failure(response.identifier))

@@ -27,11 +27,16 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """No proof.  `reason` is for staff; `attributes` are octets for the Access-Reject."""
+    """No proof.  `reason` is for staff; `attributes` are octets for the Access-Reject.
+
+    `acknowledges`: the peer only confirms a failure that a challenge told it before, so it
+    is no guess and no decision of its own.
+    """
 
     method: str
     reason: str  # "password" | "no-proof" | "two-proofs" | "malformed" | "unsupported" | "expired"
     attributes: bytes = b""
+    acknowledges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,8 @@ class Challenged:
     """Not yet: send an Access-Challenge with these attributes (State among them).
 
     `reason` is "password" where the challenge already tells the peer that its proof was
-    wrong (EAP-MSCHAPv2 says so before the reject): count it as a guess here, because a
-    guesser need not wait for the reject.
+    wrong (EAP-MSCHAPv2 says so before the reject): count, record and delay it here as a
+    reject, because a guesser need not wait for that.
     """
 
     method: str

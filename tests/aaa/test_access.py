@@ -17,8 +17,10 @@ from aaa.policy import Hold
 from aaa.records import Personal, SubscriberRecord
 from core.octets import to_text
 from core.radius.responder import Source
+from tests.aaa.methods.eap_peer import Peer, eap_attributes, eap_response
 from tests.aaa.world import (
     BRAS,
+    DELAY_S,
     HOME,
     NEWEST,
     OTHER_BRAS,
@@ -31,6 +33,7 @@ from tests.aaa.world import (
 )
 from tests.asking import (
     ACCESS_ACCEPT,
+    ACCESS_CHALLENGE,
     ACCESS_REJECT,
     Answer,
     access_request,
@@ -463,6 +466,46 @@ def test_a_proof_that_holds_is_still_refused_by_the_rules_and_eap_told_so(world:
     answer = eap_md5(world, PASSWORD, "b")
     assert (answer.code, [each[:1] for each in answer.all(79)]) == (ACCESS_REJECT, [b"\x04"])
     assert world.decisions()[-1].reason == "suspended"
+
+
+def eap_mschapv2(world: World, password: str, name: str = "nemo") -> list[tuple[Answer, float]]:
+    """The whole conversation, and how long each answer took."""
+    peer = Peer(name=name.encode(), password=password)
+    told: list[tuple[Answer, float]] = []
+    attributes = eap_attributes(eap_response(1, 1, name.encode()))
+    while not told or told[-1][0].code == ACCESS_CHALLENGE:
+        asked_at = world.clock.at
+        request = access_request(
+            tlv(1, name) + MAC + attributes, secret=SECRET, identifier=next(identifiers)
+        )
+        told.append((world.answer(request), world.clock.at - asked_at))
+        answer = told[-1][0]
+        if answer.code == ACCESS_CHALLENGE:
+            [state] = answer.all(24)
+            message = b"".join(answer.all(79))
+            attributes = eap_attributes(peer.reply_to(message)) + tlv(24, state)
+    return told
+
+
+def test_a_guess_by_eap_mschapv2_is_a_decision_where_the_peer_hears_of_it(world: World) -> None:
+    """A guesser read the failure at once, hung up, and was seen nowhere."""
+    told = eap_mschapv2(world, "wrong")
+    assert [answer.code for answer, _ in told] == [ACCESS_CHALLENGE] * 2 + [ACCESS_REJECT]
+    assert [took_s for _, took_s in told] == [0.0, DELAY_S, DELAY_S]
+    [said] = world.decisions()
+    assert (said.outcome, said.reason, said.method) == ("reject", "password", "eap-mschapv2")
+    right = eap_mschapv2(world, PASSWORD)
+    assert [answer.code for answer, _ in right] == [ACCESS_CHALLENGE] * 2 + [ACCESS_ACCEPT]
+    assert [took_s for _, took_s in right] == [0.0, 0.0, 0.0]
+    assert [each.outcome for each in world.decisions()] == ["reject", "accept"]
+
+
+def test_by_eap_mschapv2_an_unknown_name_is_told_what_a_wrong_password_is(world: World) -> None:
+    known, unknown = eap_mschapv2(world, "wrong"), eap_mschapv2(world, "wrong", "nobody")
+    for (one, one_took_s), (other, other_took_s) in zip(known, unknown, strict=True):
+        assert (one.code, one_took_s) == (other.code, other_took_s)
+        assert [len(each) for each in one.all(79)] == [len(each) for each in other.all(79)]
+    assert [each.reason for each in world.decisions()] == ["password", "unknown-user"]
 
 
 # --- guessing (fault P6) ----------------------------------------------------

@@ -14,6 +14,7 @@ import asyncpg
 
 from aaa import rows
 from aaa.credentials import open_credential
+from aaa.extra_attributes import allowed_in_a_garden
 from aaa.facts import facts_of
 from aaa.policy import Deny, authorize, trace
 from aaa.records import NasRecord, SubscriberRecord
@@ -99,7 +100,11 @@ async def explain(
         for attr in renderer.attributes(vendor, record.profile_id, record.personal, walled=walled)
     ]
     assert row is not None
-    attributes += [(each, str(value)) for each, value in rows.reply_of(row)]
+    attributes += [
+        (each, str(value))
+        for each, value, octets in rows.reply_of(row, dictionary)
+        if not walled or allowed_in_a_garden(octets)
+    ]
     return Explanation("accept", "", "", name, vendor, steps, tuple(attributes))
 
 

@@ -8,6 +8,7 @@ room.  Session-Timeout is left out: it depends on the moment.
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Network
 
+from aaa.extra_attributes import allowed_in_a_garden
 from aaa.records import Personal, ProfileRecord
 from core.errors import NotFound
 from core.radius.codec import encode_named
@@ -104,7 +105,9 @@ class Renderer:
             )
         except (ValueError, NotFound) as error:  # of the codec, of ipaddress, of the vendors
             raise Unrenderable(str(error)) from error
-        return octets + (personal.reply if personal is not None else b"")
+        if personal is None:
+            return octets
+        return octets + (allowed_in_a_garden(personal.reply) if walled else personal.reply)
 
 
 def service_of(record: ProfileRecord) -> ServiceProfile:

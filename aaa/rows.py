@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 import asyncpg
 import structlog
 
+from aaa.extra_attributes import is_allowed
 from aaa.policy import FOREVER, Hold
 from aaa.records import NasRecord, Personal, ProfileRecord, SubscriberRecord
 from core.radius.codec import encode_named
@@ -97,26 +98,32 @@ def subscriber_of(row: asyncpg.Record, dictionary: Dictionary) -> SubscriberReco
     )
 
 
-def reply_of(row: asyncpg.Record) -> Iterator[tuple[str, str | int]]:
-    """The (name, value) pairs of a subscriber's extra attributes; a list means several."""
+def reply_of(row: asyncpg.Record, dictionary: Dictionary) -> Iterator[tuple[str, str | int, bytes]]:
+    """Name, value and octets of each of a subscriber's extra attributes; a list means several.
+
+    `apply` refuses what is left out here; whoever writes SQL should see why it has no effect.
+    """
     reply = json.loads(row["reply"] or "{}")
     if not isinstance(reply, dict):  # the column takes any JSON from who writes SQL
         log.warning("reply_ignored", subscriber=row["id"])
         return
-    for name, value in reply.items():
-        for one in value if isinstance(value, list) else [value]:
-            yield name, one if isinstance(one, int | str) else str(one)
+    for name, values in reply.items():
+        for one in values if isinstance(values, list) else [values]:
+            value = one if isinstance(one, int | str) else str(one)
+            try:
+                octets = encode_named(dictionary, name, value)
+            except CodecError as error:
+                log.warning("reply_attribute_ignored", subscriber=row["id"], error=str(error))
+                continue
+            if not is_allowed(octets):
+                error_told = f"{name} is set from elsewhere, or has no place in an Access-Accept"
+                log.warning("reply_attribute_ignored", subscriber=row["id"], error=error_told)
+                continue
+            yield name, value, octets
 
 
 def _reply_octets(row: asyncpg.Record, dictionary: Dictionary) -> bytes:
-    octets = b""
-    for name, value in reply_of(row):
-        try:
-            octets += encode_named(dictionary, name, value)
-        except CodecError as error:
-            # `apply` refuses these; whoever writes SQL should see why it has no effect.
-            log.warning("reply_attribute_ignored", subscriber=row["id"], error=str(error))
-    return octets
+    return b"".join([octets for _, _, octets in reply_of(row, dictionary)])
 
 
 def _holds(text: str) -> Iterable[Hold]:

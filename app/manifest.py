@@ -25,23 +25,13 @@ REPLY_OCTETS_MAX: Final = 2048  # of 4096 (RFC 2865 §3); the plan and the proto
 
 T = TypeVar("T")
 
-# What a reply must not hold: proofs, and what the protocol itself puts there
-# (RFC 2865 §5.44, RFC 3579 §3.3).
-NOT_IN_A_REPLY: Final = frozenset(
-    (
-        *("User-Password", "CHAP-Password", "CHAP-Challenge", "ARAP-Password", "EAP-Message"),
-        *("NAS-IP-Address", "NAS-IPv6-Address", "NAS-Identifier"),
-        *("NAS-Port", "NAS-Port-Id", "NAS-Port-Type", "Called-Station-Id", "Calling-Station-Id"),
-        *("State", "Proxy-State", "Message-Authenticator"),
-    )
-)
-
 
 class ReplyCheck(Protocol):
-    """Whether the dictionary knows this attribute and can encode this value."""
+    """Whether the dictionary knows this attribute, can encode this value, and a reply may
+    hold it."""
 
     def __call__(self, name: str, value: str | int) -> int:
-        """How many octets it takes; Invalid if it cannot be encoded."""
+        """How many octets it takes; Invalid if it cannot be encoded, or may not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +198,6 @@ def _reply(table: Table, check: ReplyCheck) -> dict[str, object]:
         def one(value: object) -> str | int:
             if isinstance(value, bool) or not isinstance(value, str | int):
                 raise Invalid('write a text or a whole number, octets as "0x00ff10"')
-            if name in NOT_IN_A_REPLY:
-                raise Invalid(
-                    "the protocol itself sets it, or it has no place in a reply: leave it"
-                )
             nonlocal octets
             octets += check(name, value)
             return value

@@ -6,6 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from aaa.extra_attributes import is_allowed
 from app.manifest import Manifest, ReplyCheck, parse
 from core.errors import Invalid
 from core.radius.codec import CodecError, encode_named
@@ -41,14 +42,19 @@ def read(path: Path, dictionary: Dictionary) -> Manifest:
 
 
 def reply_check(dictionary: Dictionary) -> ReplyCheck:
-    """Whether the codec can put this attribute into a reply."""
+    """Whether this attribute can be put into a reply, and may be."""
 
     def check(name: str, value: str | int) -> int:
         try:
-            return len(encode_named(dictionary, name, value))
+            octets = encode_named(dictionary, name, value)
         except CodecError as wrong:
             # The path and the value are told already.
             raise Invalid(re.sub(r"^\S+ = .*?: (?=\S)", "", str(wrong), flags=re.S)) from None
+        if not is_allowed(octets):
+            raise Invalid(
+                "the protocol or a key of its own sets it, or it has no place in a reply: leave it"
+            )
+        return len(octets)
 
     return check
 

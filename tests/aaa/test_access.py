@@ -179,6 +179,20 @@ def test_who_is_held_in_a_walled_garden_gets_it_instead_of_the_plan(world: World
     assert answer.of_vendor(14122)[1] == (8, struct.pack("!I", 1_000_000))
 
 
+def test_nothing_of_ones_own_leads_out_of_the_garden(world: World) -> None:
+    """The pool, the rates and the times of a subscriber's own stood behind the garden's."""
+    reply = tlv(88, "free") + tlv(18, "Pay") + vsa(14122, 8, bytes(4)) + tlv(25, "own")
+    reply += tlv(27, bytes(4)) + tlv(11, "all")
+    holds = (Hold("dunning", "walled_garden", 0, FOREVER),)
+    world.add("b", plain(holds=holds, personal=Personal(None, None, None, reply)), number=2)
+    answer = world.login("b")
+    assert (answer.all(88), answer.all(11), seconds(answer)) == ([], [b"garden"], 600)
+    assert [number for number, _ in answer.of_vendor(14122)] == [7, 8]
+    assert (message(answer), answer.all(25)[1:]) == (b"Pay", [b"own"])
+    world.add("b", plain(personal=Personal(None, None, None, tlv(88, "free"))), number=2)
+    assert world.login("b").all(88) == [b"free"]
+
+
 @pytest.mark.parametrize(
     ("vendor", "more", "personal"),
     [

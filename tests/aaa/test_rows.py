@@ -124,6 +124,13 @@ async def test_all_holds_are_there_in_the_order_they_were_made(fresh_database_ur
         pytest.param('{"Idle-Timeout": 60}', b"\x1c\x06\x00\x00\x00\x3c", id="number"),
         pytest.param('{"Idle-Timeout": 60, "No-Such": 1}', b"\x1c\x06\x00\x00\x00\x3c", id="part"),
         pytest.param('{"Idle-Timeout": 4294967296}', b"", id="too large a number"),
+        pytest.param(
+            '{"Session-Timeout": 1, "Idle-Timeout": 60}',
+            b"\x1c\x06\x00\x00\x00\x3c",
+            id="one that is set from elsewhere",
+        ),
+        pytest.param('{"MS-CHAP2-Success": "x"}', b"", id="one that proves"),
+        pytest.param('{"Error-Cause": 201}', b"", id="one that no Accept may hold"),
         pytest.param('{"Idle-Timeout": null}', b"", id="null"),
         pytest.param('{"Idle-Timeout": {"a": 1}}', b"", id="an object inside"),
         pytest.param('["Reply-Message"]', b"", id="a list"),

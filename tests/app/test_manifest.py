@@ -203,6 +203,15 @@ def test_names_in_the_settings_are_as_short_as_those_in_a_manifest() -> None:
         ({"Class": True}, "write a text or a whole number"),
         ({"State": "x"}, "no place in a reply"),
         ({"Message-Authenticator": "0x00"}, "no place in a reply"),
+        ({"Session-Timeout": 60}, "a key of its own sets it"),
+        ({"Acct-Interim-Interval": 60}, "a key of its own sets it"),
+        ({"Framed-IP-Address": "203.0.113.9"}, "a key of its own sets it"),
+        ({"Framed-IPv6-Prefix": "2001:db8::/64"}, "a key of its own sets it"),
+        ({"Delegated-IPv6-Prefix": "2001:db8::/56"}, "a key of its own sets it"),
+        ({"MS-CHAP2-Success": "x"}, "no place in a reply"),
+        ({"Acct-Status-Type": 1}, "no place in a reply"),
+        ({"Error-Cause": 201}, "no place in a reply"),
+        ({"Calling-Station-Id": "x"}, "no place in a reply"),
         ({"Tunnel-Password": "x"}, "hidden on the wire"),
         ({"Reply-Message": ["x" * 250] * 9}, "leave room"),
         ("Reply-Message = x", "write a table"),
@@ -210,6 +219,19 @@ def test_names_in_the_settings_are_as_short_as_those_in_a_manifest() -> None:
 )
 def test_a_reply_is_checked_against_the_dictionary(reply: object, expected: str) -> None:
     assert expected in refusal(subscriber=[SUBSCRIBER | {"reply": reply}])
+
+
+def test_a_reply_takes_what_no_other_key_says() -> None:
+    reply = {
+        "Framed-Pool": "pool-b",
+        "Filter-Id": "list-1",
+        "Idle-Timeout": 600,
+        "Framed-Route": ["198.51.100.0/24 0.0.0.0 1"],
+        "MS-Primary-DNS-Server": "192.0.2.53",
+        "Class": "gold",
+    }
+    [subscriber] = manifest(subscriber=[SUBSCRIBER | {"reply": reply}]).subscribers
+    assert subscriber.spec.reply == reply
 
 
 @pytest.mark.parametrize(

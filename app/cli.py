@@ -112,7 +112,7 @@ def apply_(
 
     async def work(url: str) -> Applied:
         async with instance.opened(settings, url, upgrade=True) as database:
-            vault = instance.vault(settings)
+            vault = await instance.vault(settings, database)
             return await apply(
                 database, vault, manifest, tenant=tenant, dry_run=dry_run, now=CLOCK.now()
             )

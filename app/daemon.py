@@ -56,7 +56,8 @@ def run(
         raise Refused(f"role {role} has nothing to do in this version: use all, login or web")
     paths = Paths(settings.data_dir)
     with _possession(paths):
-        open_vault(settings.key_path)  # makes the key, or says now that it cannot be read
+        if settings.key_path.exists():
+            open_vault(settings.key_path)  # says now if it cannot be read
         return uvloop.run(_Daemon(settings, paths, role, reload, announce).run())
 
 
@@ -100,9 +101,13 @@ class _Daemon:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._until_stopped())
                 tasks.create_task(self._renew_on_hangup())
+                opened = None
+                if not self._settings.key_path.exists():
+                    # The database says whether one may be made; without, nothing can be opened.
+                    opened = await database.open(patient=filled)
                 for child in self._servers():
                     self._keep(child, tasks)
-                await self._bring_up(database, filled, tasks)
+                await self._bring_up(database, opened, filled, tasks)
         except* _Stopped:
             pass
         except* Refused as refusals:
@@ -169,14 +174,20 @@ class _Daemon:
         tasks.create_task(child.keep())
 
     async def _bring_up(
-        self, database: DatabaseKeeper, filled: bool, tasks: asyncio.TaskGroup
+        self,
+        database: DatabaseKeeper,
+        opened: Settings | None,
+        filled: bool,
+        tasks: asyncio.TaskGroup,
     ) -> None:
         """Start what needs the database once there is one, and say when all of it answers."""
         current = asyncio.Event()  # set when the directory is, as far as we can know
         tasks.create_task(self._say_ready(list(self._children), current))
         if filled:
             asyncio.get_running_loop().call_later(DATABASE_GRACE_S, current.set)
-        self._database_url = (await database.open(patient=filled)).database_url
+        if opened is None:
+            opened = await database.open(patient=filled)
+        self._database_url = opened.database_url
         tasks.create_task(database.keep())
         if self._logs_in:
             replicator = Supervised(

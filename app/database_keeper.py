@@ -10,9 +10,9 @@ import threading
 import structlog
 
 from app.paths import Paths
-from app.supervised import REFUSED, run_once
+from app.supervised import KEY_REFUSED, REFUSED, run_once
 from core.config import Settings
-from core.errors import Refused
+from core.errors import Invalid, Refused
 from core.postgres import Cluster
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ class DatabaseKeeper:
         the directory meanwhile.
 
         Raises:
-            Refused: there is no PostgreSQL to run, or the schema is newer than we are.
+            Refused: there is no PostgreSQL to run, or its schema or key is not ours.
         """
         wait_s = 0.2
         while True:
@@ -58,6 +58,12 @@ class DatabaseKeeper:
                 if status == REFUSED:
                     raise Refused(
                         "the schema of the database does not fit this version (see above)"
+                    )
+                if status == KEY_REFUSED:
+                    raise Invalid(
+                        f"key_file {self._settings.key_path} is not the key of this database "
+                        "(see above)",
+                        field="key_file",
                     )
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, RETRY_S_MAX)

@@ -9,7 +9,7 @@ from core import tenancy
 from core.config import Settings
 from core.db import Database
 from core.errors import Invalid, NotFound
-from core.keys import open_vault
+from core.key_check import vault_of
 from core.migrations import runner
 from core.postgres import Cluster
 from core.secret import Vault
@@ -60,21 +60,14 @@ async def opened(settings: Settings, url: str, *, upgrade: bool = False) -> Asyn
         await database.dispose()
 
 
-def vault(settings: Settings) -> Vault:
-    """The vault of the instance, whose key is made the first time.
+async def vault(settings: Settings, database: Database) -> Vault:
+    """The vault of the instance, whose key is made for a database that has none yet.
 
     Raises:
-        Invalid: the key, or the directory that it lies in, cannot be used.
+        Invalid: the key is not this database's, or cannot be used.
     """
-    try:
-        settings.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        return open_vault(settings.key_path)
-    except OSError as failed:
-        raise Invalid(
-            f"the key {settings.key_path} cannot be used ({failed.strerror}): "
-            "run this as its owner, or set key_file",
-            field="key_file",
-        ) from None
+    async with database.lobby() as tx:
+        return await vault_of(tx, settings.key_path)
 
 
 async def tenant(database: Database, code: str | None) -> Known:

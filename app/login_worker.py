@@ -140,8 +140,8 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
             lock_s=policy.guess_lock_s,
         ),
         decisions,
-        open_vault(settings.key_path),
-        open_vault(settings.key_path, b"eap-state"),
+        open_vault(settings.key_path, make=False),
+        open_vault(settings.key_path, b"eap-state", make=False),
         clock,
         os.urandom,
         AccessSettings(

@@ -3,10 +3,11 @@
 from aaa import models as _aaa
 from accounting import models as _accounting
 from core import changes as _changes
+from core import key_check as _key_check
 from core import tenancy as _tenancy
 from core.db import Base
 from nas_adapters import models as _nas_adapters
 
-MODELS = (_tenancy, _changes, _nas_adapters, _accounting, _aaa)
+MODELS = (_tenancy, _changes, _key_check, _nas_adapters, _accounting, _aaa)
 
 metadata = Base.metadata

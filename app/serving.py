@@ -41,7 +41,8 @@ def demo(config: Path | None, data_dir: Path | None, workers: int | None) -> int
 async def _apply_demo(settings: Settings, url: str, now: datetime) -> Applied:
     manifest = parse(DOCUMENT, reply_check(load_dictionary()))
     async with instance.opened(settings, url, upgrade=True) as database:
-        return await apply(database, instance.vault(settings), manifest, now=now)
+        vault = await instance.vault(settings, database)
+        return await apply(database, vault, manifest, now=now)
 
 
 def _announce(auth: str, web: str) -> None:

@@ -23,6 +23,7 @@ ALONE_PROVES_WITHIN_S = 2.0
 STEADY_AFTER_S = 5.0  # one that lived so long is started again at once
 RETRY_S_MAX = 5.0
 REFUSED = 78  # EX_CONFIG of sysexits.h: trying again will not help
+KEY_REFUSED = 79  # of our own: neither will it here, and it is the key
 
 
 # -P: the code that is installed, whatever lies in the folder we happen to be started from.

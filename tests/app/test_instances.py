@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.asking import ACCESS_ACCEPT
-from tests.scenarios.flows import flows, is_let_in, login, processes_of
-from tests.serving import ISP, PASSWORD, PROGRAM, Turnpike, eventually, turnpike_process
+from tests.scenarios.flows import flows, is_let_in, login, private_url, processes_of
+from tests.serving import ISP, PASSWORD, PROGRAM, DidNot, Turnpike, eventually, turnpike_process
 
 pytestmark = [pytest.mark.scenario, pytest.mark.slow]
 
@@ -111,7 +111,8 @@ def test_a_login_role_serves_no_web_and_a_web_role_no_logins(fresh_database_url:
         assert [role for role in roles(node) if role == "web"] == []
         node.command("apply", "-", stdin=json.dumps(ISP))
         eventually(lambda: is_let_in(node), 5.0)
-        with turnpike_process(serve=False, DATABASE_URL=fresh_database_url) as panel:
+        key = str(node.data_dir / "turnpike.key")
+        with turnpike_process(serve=False, DATABASE_URL=fresh_database_url, KEY_FILE=key) as panel:
             ready = lone_start(panel, "web")
             assert list(ready) == ["web"]
             assert roles(panel) == ["web"]
@@ -145,3 +146,26 @@ def get_status(url: str) -> int:
             return status
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def test_another_directory_has_not_the_key_and_is_refused_before_it_spoils_anything(
+    first: Turnpike,
+) -> None:
+    """It once sealed every password with a key that no node has."""
+    with turnpike_process(serve=False, DATABASE_URL=private_url(first)) as second:
+        second.data_dir.mkdir()
+        key = second.data_dir / "turnpike.key"
+        with pytest.raises(DidNot, match=r"key_file.*there is no key file: set key_file"):
+            second.apply(ISP)
+        status, said = refused(second)
+        assert status == 2
+        assert "turnpike: key_file" in said
+        assert not key.exists()
+        key.write_bytes(bytes(32))
+        key.chmod(0o600)
+        with pytest.raises(DidNot, match=r"key_file.*this is another key than the database's"):
+            second.apply(ISP)
+        assert refused(second)[0] == 2
+    assert is_let_in(first)
+    first.apply(ISP)
+    assert is_let_in(first)

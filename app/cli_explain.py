@@ -13,7 +13,7 @@ import typer
 from aaa.explain import Explanation, explain
 from aaa.live import Live
 from app import cli_output as output
-from app import instance, manifest_values, wiring
+from app import manifest_values, wiring
 from app.cli_context import (
     CLOCK,
     AsJson,
@@ -27,6 +27,7 @@ from app.cli_context import (
 from app.paths import Paths
 from core.config import Settings
 from core.db import Tx
+from core.key_check import vault_of
 from dictionaries.loader import load as load_dictionary
 
 Username = Annotated[
@@ -60,7 +61,7 @@ def command(
 
     async def work(tx: Tx, scope: Scope) -> Explanation:
         dictionary = load_dictionary()
-        vault = instance.vault(settings)
+        vault = await vault_of(tx, settings.key_path)
         with _live_sessions(settings, now) as sessions:
             return await explain(
                 tx,

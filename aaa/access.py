@@ -36,6 +36,8 @@ from core.radius.types import (
     ACCESS_REJECT,
     CALLING_STATION_ID,
     EAP_MESSAGE,
+    NAS_PORT,
+    NAS_PORT_ID,
     PACKET_LENGTH_MAX,
     REPLY_MESSAGE,
     USER_NAME,
@@ -142,7 +144,7 @@ class Access:
                 )
             elif outcome.reason == "password":
                 self._throttle.failed(nas.id, calling, name, now)
-        facts = self._facts(record, nas, calling, now_s, outcome, locked)
+        facts = self._facts(record, nas, packet, now_s, outcome, locked)
         decision = authorize(facts)
         nonce = self._nonce()
         late = ""
@@ -154,7 +156,7 @@ class Access:
                 decision, late = Deny("unrenderable", UNRENDERABLE_MESSAGE), str(error)
             else:
                 if not facts.session_limit or self._reserve(
-                    facts, record, nas, calling, nonce, now_s
+                    facts, record, nas, packet, nonce, now_s
                 ):
                     self._record("accept", packet, nas, calling, record, facts, "", outcome, now_s)
                     return Reply(ACCESS_ACCEPT, octets)
@@ -194,7 +196,7 @@ class Access:
         self,
         record: SubscriberRecord | None,
         nas: NasRecord,
-        calling: bytes,
+        packet: Packet,
         now_s: float,
         outcome: Proven | Failed,
         locked: bool,
@@ -203,9 +205,9 @@ class Access:
         if record is not None:
             profile = self._renderer.profile(record.profile_id)
             if profile is not None and profile.session_limit:
-                others = self._live.others(record.id, _device(nas, calling), now_s)
+                others = self._live.others(record.id, _device(nas, packet), now_s)
             if record.bound_macs:
-                mac = normalise(calling) or ""
+                mac = normalise(packet.first.get(CALLING_STATION_ID) or b"") or ""
         return facts_of(
             record,
             profile,
@@ -223,13 +225,13 @@ class Access:
         facts: Facts,
         record: SubscriberRecord,
         nas: NasRecord,
-        calling: bytes,
+        packet: Packet,
         nonce: bytes,
         now_s: float,
     ) -> bool:
         return self._live.reserve(
             record.id,
-            _device(nas, calling),
+            _device(nas, packet),
             int(nonce, 16),
             limit=facts.session_limit,
             kick=facts.at_limit == "kick_oldest",
@@ -311,6 +313,19 @@ class Access:
         return self._nonces.pop()
 
 
-def _device(nas: NasRecord, calling: bytes) -> bytes:
-    """What counts as the same device when slots are counted; empty if the NAS names none."""
-    return b"%d:" % nas.id + calling.lower() if calling else b""
+def device_of(nas_id: int, calling: bytes) -> bytes:
+    """How a station on a NAS is known to `Live`."""
+    return b"%d:" % nas_id + calling.lower()
+
+
+def _device(nas: NasRecord, packet: Packet) -> bytes:
+    """What counts as the same device when slots are counted: the station, else the port it
+    came in by; empty if the NAS names neither."""
+    attributes = packet.first
+    if calling := attributes.get(CALLING_STATION_ID):
+        return device_of(nas.id, calling)
+    if port_name := attributes.get(NAS_PORT_ID):
+        return b"%d port-id:" % nas.id + port_name
+    if port := attributes.get(NAS_PORT):
+        return b"%d port:" % nas.id + port
+    return b""

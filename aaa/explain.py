@@ -48,11 +48,12 @@ async def explain(
     *,
     nas_name: str | None = None,
     password: str | None = None,
-    sessions: Callable[[int], int] = lambda _: 0,
+    sessions: Callable[[int, int], int] = lambda _, __: 0,
     garden_session_timeout_s: int,
     now: datetime,
 ) -> Explanation:
-    """Decide as a login would.  `sessions` counts a subscriber's live sessions on this node.
+    """Decide as a login would.  `sessions` counts the places that other devices of a
+    subscriber hold on this node, given his id and the NAS's.
 
     Without `password` the proof is not asked for; without `nas_name` it is one that the
     subscriber may use.
@@ -74,7 +75,7 @@ async def explain(
         int(now.timestamp()),
         nas.id if nas is not None else 0,
         record.bound_macs[0] if record is not None and record.bound_macs else "",
-        sessions(record.id) if record is not None else 0,
+        sessions(record.id, nas.id if nas is not None else 0) if record is not None else 0,
         False,
         proof,
         proof_reason,

@@ -34,7 +34,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     bound_nas_ids: tuple[int, ...] = ()  # empty: any
     mac: str = ""  # of the device that asks, normalised; empty when it reports none
     bound_macs: tuple[str, ...] = ()  # empty: any
-    other_sessions: int = 0  # live or reserved, besides the device that asks
+    other_sessions: int = 0  # reserved by devices other than the one that asks
     session_limit: int = 0  # 0: none
     at_limit: str = "reject"  # reject | kick_oldest
     guesses_exceeded: bool = False
@@ -136,7 +136,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "within_session_limit",
         within_session_limit,
-        lambda f: f"sessions={f.other_sessions} limit={f.session_limit or 'none'} {f.at_limit}",
+        # Places kept for logins of the last minute; sessions that run are not known here yet.
+        lambda f: f"reserved={f.other_sessions} limit={f.session_limit or 'none'} {f.at_limit}",
     ),
     Rule("not_guessing", not_guessing, lambda f: f"exceeded={f.guesses_exceeded}"),
     Rule("proven", proven, lambda f: f"proof={f.proof} {f.proof_reason}".rstrip()),
@@ -190,7 +191,7 @@ def _is_full(facts: Facts) -> bool:
 def _permit_in_words(permit: Permit) -> tuple[str, str]:
     effect = f"walled garden by {permit.walled_by}" if permit.walled_by else "profile"
     if permit.kicks_oldest:
-        effect += ", oldest session to be ended"
+        effect += ", oldest reservation given up"
     return f"session_timeout_s={permit.session_timeout_s or 'none'}", effect
 
 

@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
+from aaa.access import device_of
 from aaa.explain import Explanation, explain
 from aaa.live import Live
 from app import cli_output as output
-from app import manifest_values, wiring
+from app import instance, manifest_values, wiring
 from app.cli_context import (
     CLOCK,
     AsJson,
@@ -27,7 +28,7 @@ from app.cli_context import (
 from app.paths import Paths
 from core.config import Settings
 from core.db import Tx
-from core.key_check import vault_of
+from core.octets import from_text
 from dictionaries.loader import load as load_dictionary
 
 Username = Annotated[
@@ -36,6 +37,14 @@ Username = Annotated[
 NasName = Annotated[
     str | None,
     typer.Option("--nas", help="The NAS that asks.", show_default="one that is allowed"),
+]
+Station = Annotated[
+    str | None,
+    typer.Option(
+        "--station",
+        help="Calling-Station-Id of the device that asks.",
+        show_default="one that holds no place yet",
+    ),
 ]
 Password = Annotated[
     str | None,
@@ -46,6 +55,7 @@ Password = Annotated[
 def command(
     username: Username,
     nas: NasName = None,
+    station: Station = None,
     password: Password = None,
     config: Config = None,
     data_dir: DataDir = None,
@@ -61,8 +71,8 @@ def command(
 
     async def work(tx: Tx, scope: Scope) -> Explanation:
         dictionary = load_dictionary()
-        vault = await vault_of(tx, settings.key_path)
-        with _live_sessions(settings, now) as sessions:
+        vault = instance.vault(settings)
+        with _reserved(settings, station, now) as sessions:
             return await explain(
                 tx,
                 vault,
@@ -85,15 +95,21 @@ def command(
 
 
 @contextmanager
-def _live_sessions(settings: Settings, now: datetime) -> Iterator[Callable[[int], int]]:
-    """How many sessions a subscriber has on this node; none where nothing has ever served."""
+def _reserved(
+    settings: Settings, station: str | None, now: datetime
+) -> Iterator[Callable[[int, int], int]]:
+    """How many places other devices than `station` hold on this node; none where nothing has
+    ever served."""
     path = Paths(settings.data_dir).live
     if not (path / "data.mdb").is_file():
-        yield lambda _: 0
+        yield lambda *_: 0
         return
+    calling = from_text(station) if station else b""
     live = Live(path)
     try:
-        yield lambda subscriber_id: live.others(subscriber_id, b"", now.timestamp())
+        yield lambda subscriber_id, nas_id: live.others(
+            subscriber_id, device_of(nas_id, calling) if calling else b"", now.timestamp()
+        )
     finally:
         live.close()
 

@@ -10,6 +10,7 @@ SECRET: Final = "turnpike-demo-secret"  # noqa: S105 - known to everybody, for 1
 PASSWORD: Final = "demo-password"  # noqa: S105 - likewise
 TENANT: Final = "demo-isp"
 FIRST_USERNAME: Final = "home-01"
+STATION: Final = "02-00-5E-10-00-07"  # one device, so that pasting twice is a redial
 
 _Entry = dict[str, object]
 
@@ -78,7 +79,7 @@ def invitation(auth: str, web: str) -> str:
     """What to paste; `auth` and `web` are HOST:PORT as they were bound."""
     attributes = (
         f'User-Name = "{FIRST_USERNAME}", User-Password = "{PASSWORD}",'
-        " Message-Authenticator = 0x00"
+        f' Calling-Station-Id = "{STATION}", Message-Authenticator = 0x00'
     )
     return (
         f"panel       will be at http://{_reachable(web)}/ (there now: /healthz, /metrics)\n"

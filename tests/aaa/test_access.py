@@ -255,6 +255,23 @@ def test_a_modem_that_redials_is_not_refused_because_of_itself(world: World) -> 
         assert world.login("b", PASSWORD, station(1)).code == ACCESS_ACCEPT
 
 
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        pytest.param(tlv(87, "eth1.100"), tlv(87, "eth1.101"), id="NAS-Port-Id"),
+        pytest.param(tlv(5, bytes((0, 0, 0, 7))), tlv(5, bytes((0, 0, 0, 8))), id="NAS-Port"),
+    ],
+)
+def test_where_the_nas_tells_no_station_its_port_tells_the_device(
+    world: World, own: bytes, other: bytes
+) -> None:
+    world.add("b", plain(SINGLE.id), number=2)
+    for _ in range(3):
+        assert world.login("b", PASSWORD, own).code == ACCESS_ACCEPT
+    assert message(world.login("b", PASSWORD, other)) == b"Too many sessions"
+    assert message(world.login("b")) == b"Too many sessions", "neither: it may be another"
+
+
 def test_retransmissions_take_no_second_slot(world: World) -> None:
     world.add("b", plain(SINGLE.id), number=2)
     octets = pap_request("b", PASSWORD, secret=SECRET)  # no station: nothing tells it from others

@@ -110,6 +110,7 @@ def test_where_the_oldest_is_to_go_a_full_house_lets_in() -> None:
     full = replace(GOOD, other_sessions=2, session_limit=2, at_limit="kick_oldest")
     assert authorize(full) == Permit(0, kicks_oldest=True)
     assert authorize(replace(full, other_sessions=1)) == Permit(0)
+    assert trace(full)[-1][2] == "profile, oldest reservation given up", "no session is ended"
 
 
 facts = st.builds(

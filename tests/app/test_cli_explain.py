@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from aaa.access import device_of
 from aaa.live import Live
 from app.cli import main
 from app.paths import Paths
@@ -108,16 +109,24 @@ def test_the_objection_ends_the_trace(
     assert found["attributes"] == []
 
 
-def test_a_session_that_was_just_accepted_counts(turnpike: Turnpike, data_dir: Path) -> None:
+def test_a_login_of_a_moment_ago_counts_but_not_against_its_own_device(
+    turnpike: Turnpike, data_dir: Path
+) -> None:
     assert explained(turnpike, "alice")["outcome"] == "accept"
     live = Live(Paths(data_dir).live)
     now = time.time()
-    for subscriber_id in range(1, 100):  # whichever id alice has
-        assert live.reserve(
-            subscriber_id, b"somewhere", 1, limit=1, kick=False, now=now, until=now + 60
-        )
+    for subscriber_id in range(1, 100):  # whichever ids alice and bras-1 have
+        for nas_id in (1, 2):
+            device = device_of(nas_id, b"02-00-5E-10-00-01")
+            assert live.reserve(
+                subscriber_id, device, nas_id, limit=9, kick=False, now=now, until=now + 60
+            )
     live.close()
-    assert explained(turnpike, "alice")["reason"] == "session-limit"
+    found = explained(turnpike, "alice")
+    assert found["reason"] == "session-limit"
+    assert found["trace"][-1]["input"] == "reserved=2 limit=1 reject"
+    own = explained(turnpike, "alice", "--station", "02-00-5e-10-00-01")
+    assert own["trace"][-1]["input"] == "reserved=1 limit=1 reject", "the other NAS's remains"
 
 
 def test_people_read_a_table_and_never_a_password(turnpike: Turnpike) -> None:

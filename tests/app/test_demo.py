@@ -1,4 +1,5 @@
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,12 @@ def test_whoever_listens_everywhere_is_invited_to_this_machine(auth: str) -> Non
     told = invitation(auth, "127.0.0.1:8080")
     assert "http://127.0.0.1:8080/" in told
     assert f"radclient -x 127.0.0.1:1812 auth {SECRET}" in told
+
+
+def test_the_readme_shows_the_line_that_the_demo_shows() -> None:
+    line = invitation("127.0.0.1:1812", "").splitlines()[-1].strip()
+    assert "Calling-Station-Id" in line, "else the same line again is another device"
+    assert line in (Path(__file__).parents[2] / "README.md").read_text()
 
 
 @pytest.mark.peer

@@ -48,9 +48,7 @@ class NasTable:
                 fresh[record.id] = known
                 continue
             try:
-                secret = open_secret(
-                    self._vault, record.tenant_id, record.id, record.secret_sealed
-                )
+                secret = open_secret(self._vault, record.tenant_id, record.id, record.secret_sealed)
             except CannotOpen as error:
                 # The others go on; this one is unknown until its secret is set again.
                 log.warning("nas_secret_unreadable", nas=record.name, error=str(error))

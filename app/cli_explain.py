@@ -14,7 +14,7 @@ from aaa.access import device_of
 from aaa.explain import Explanation, explain
 from aaa.live import Live
 from app import cli_output as output
-from app import instance, manifest_values, wiring
+from app import manifest_values, wiring
 from app.cli_context import (
     CLOCK,
     AsJson,
@@ -28,6 +28,7 @@ from app.cli_context import (
 from app.paths import Paths
 from core.config import Settings
 from core.db import Tx
+from core.key_check import vault_of
 from core.octets import from_text
 from dictionaries.loader import load as load_dictionary
 
@@ -71,7 +72,7 @@ def command(
 
     async def work(tx: Tx, scope: Scope) -> Explanation:
         dictionary = load_dictionary()
-        vault = instance.vault(settings)
+        vault = await vault_of(tx, settings.key_path)
         with _reserved(settings, station, now) as sessions:
             return await explain(
                 tx,

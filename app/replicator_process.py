@@ -19,6 +19,7 @@ from core.db import NodeDatabase
 from dictionaries import loader
 
 STATUS_EVERY_S = 1.0
+NICENESS = 10
 LOCK_EVERY_S = 0.05
 PRUNE_EVERY_S = 3600.0
 CHANGES_KEPT = timedelta(days=7)  # a node that was away for longer reads everything again
@@ -27,6 +28,8 @@ CHANGES_KEPT = timedelta(days=7)  # a node that was away for longer reads everyt
 async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     """Replicate until `stop`; ready once the directory holds what the database holds."""
     assert settings.database_url is not None, "the supervisor resolves it"
+    # A bulk change must not take the processor from logins; it may be a moment later itself.
+    os.nice(NICENESS)
     clock = Clock()
     paths = Paths(settings.data_dir)
     if not await _writes_alone(paths, stop):

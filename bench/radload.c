@@ -481,7 +481,9 @@ static void run_flood(void)
     result.start_ns = start;
     for (uint64_t now = start; now < end && tried < options.count; now = now_ns()) {
         uint64_t due = (uint64_t)((double)(now - start) / interval) + 1;
-        for (; tried < due && tried < options.count; tried += batch.size) {
+        if (due > options.count)
+            due = options.count;
+        for (; tried < due; tried += batch.size) {
             for (batch.size = 0; batch.size < BATCH && tried + batch.size < due; batch.size++) {
                 uint64_t n = tried + batch.size;
                 const struct request *request = &requests[n % requests_count];

@@ -144,6 +144,11 @@ class Session(Base):
             postgresql_where=text("stopped_at IS NULL AND calling_station <> ''"),
         ),
         Index(
+            "ix_session_open_subscriber",
+            "subscriber_id",
+            postgresql_where=text("stopped_at IS NULL AND subscriber_id IS NOT NULL"),
+        ),
+        Index(
             None,
             "tenant_id",
             "framed_ip",
@@ -196,6 +201,8 @@ class Session(Base):
     input_octets: Mapped[int] = mapped_column(BigInteger)
     output_octets: Mapped[int] = mapped_column(BigInteger)
     confidence: Mapped[int] = mapped_column(SmallInteger)  # the worst; `accounting.counters`
+    # Since when nobody can tell whether it goes on; NULL: it is heard of (domain.md §6).
+    silent_since: Mapped[datetime | None] = mapped_column(MOMENT)
 
 
 class UsageHour(Base):

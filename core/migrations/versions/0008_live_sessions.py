@@ -11,7 +11,14 @@ down_revision: str | None = "0007"
 branch_labels = None
 depends_on = None
 
-STATEMENTS: tuple[str, ...] = ()
+STATEMENTS: tuple[str, ...] = (
+    "ALTER TABLE session ADD COLUMN silent_since TIMESTAMP WITH TIME ZONE",
+    # The open sessions of a subscriber, beside all that he ever had.
+    """CREATE INDEX ix_session_open_subscriber ON session (subscriber_id)
+        WHERE stopped_at IS NULL AND subscriber_id IS NOT NULL""",
+    # A session that opened or closed is a change of its subscriber to the directories.
+    "GRANT INSERT ON change TO turnpike_node",
+)
 
 
 def upgrade() -> None:

@@ -25,7 +25,7 @@ class SessionNow:
 
 
 class UsageRow(NamedTuple):
-    """A row that was added to usage_hour; amounts are signed."""
+    """A row that was added to `usage`; amounts are signed."""
 
     tenant_id: int
     subscriber_id: int | None

@@ -52,9 +52,9 @@ class Folded:
 
     def rows(self) -> Iterator[Usage]:
         """The usage to append, summed: within a transaction one row says it all."""
-        for (generation, hour_s, confidence), amounts in self.usage.items():
+        for (generation, begins_s, confidence), amounts in self.usage.items():
             if any(amounts):
-                yield Usage(generation, hour_s, confidence, *amounts)
+                yield Usage(generation, begins_s, confidence, *amounts)
 
 
 def opened(name: bytes, key: SessionKey, stored: Stored | None) -> Folded:
@@ -120,10 +120,10 @@ def took(folded: Folded, change: Change, ids: Iterator[int]) -> None:
         folded.changed.pop(number, None)
         folded.gone.add(number)
     usage = folded.usage
-    for number, hour_s, confidence, received, sent, seconds in change.usage:
-        held = usage.get((number, hour_s, confidence))
+    for number, begins_s, confidence, received, sent, seconds in change.usage:
+        held = usage.get((number, begins_s, confidence))
         if held is None:
-            usage[number, hour_s, confidence] = [received, sent, seconds]
+            usage[number, begins_s, confidence] = [received, sent, seconds]
         else:
             held[0] += received
             held[1] += sent

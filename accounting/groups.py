@@ -8,7 +8,7 @@ few tuples, whatever the session's age; every other is worked out from the kept 
 Three values are stored (`memory`): `encode()` changes with each record, `abouts` seldom,
 chunks are added.  A record that is older than the group remembers needs its chunks
 (`NeedsHistory`); where they are gone, it counts as of the moment up to which the group
-remembers: totals stay right, and only its hour is that of the oldest memory.
+remembers: totals stay right, and only its quarter is that of the oldest memory.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ from accounting.memory import (
 from accounting.points import BEGINS, GOES_ON, UNKNOWN, Mark, Point, point
 from accounting.records import About, Record
 from accounting.sessions import derive, described
-from accounting.usage import HOUR_S, Interval, Usage, difference
+from accounting.usage import QUARTER_S, Interval, Usage, by_quarter, difference
 
 
 class NeedsHistory(msgspec.Struct, frozen=True, gc=False):
@@ -126,7 +126,7 @@ class Group:
             hot.run
             and last[1] == GOES_ON
             and kept is not None
-            and kept[0] // HOUR_S == at_s // HOUR_S
+            and kept[0] // QUARTER_S == at_s // QUARTER_S
             and p[2] - kept[2] <= DAY_S
         ):
             recent += encode(last)
@@ -149,13 +149,13 @@ class Group:
             hot.marks,
             at_s - from_s,
         )
-        hour_s = from_s - from_s % HOUR_S
-        if at_s <= hour_s + HOUR_S:
+        begins_s = from_s - from_s % QUARTER_S
+        if at_s <= begins_s + QUARTER_S:
             usage: tuple[Usage, ...] = (
-                Usage(g.number, hour_s, confidence, received, sent, seconds),
+                Usage(g.number, begins_s, confidence, received, sent, seconds),
             )
         else:
-            usage = difference((), (interval,))
+            usage = tuple(Usage(*key, *used) for key, used in by_quarter((interval,)).items())
         if count < RECENT_MAX:
             return Change(Group(new, self.abouts), (g,), (), usage)
         new, chunks = sealed(new)
@@ -173,7 +173,7 @@ class Group:
             and last is not None
             and kept is not None
             and kept[0] < p[0] < last[0]
-            and kept[0] // HOUR_S == last[0] // HOUR_S
+            and kept[0] // QUARTER_S == last[0] // QUARTER_S
             and p[1] == GOES_ON
             and UNKNOWN < kept[2] < p[2] < last[2]
             and last[2] - kept[2] <= DAY_S

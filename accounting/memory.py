@@ -1,7 +1,7 @@
 """What a group remembers: its points, thinned, the older ones sealed away in chunks.
 
-Within an hour, of ordinary reports only the first and the last are kept: usage is summed
-by hour, so those between change no sum.  The latest points lie in `Hot`, which is written
+Within a quarter, of ordinary reports only the first and the last are kept: usage is summed
+by quarter, so those between change no sum.  The latest points lie in `Hot`, which is written
 with each record and so must stay short; older ones go into chunks, written once and read
 only for a record that is older than what `Hot` holds.
 
@@ -18,7 +18,7 @@ from accounting.generations import Generation
 from accounting.points import GOES_ON, Mark, Point
 from accounting.records import About
 from accounting.sessions import BEGINNING, Derived, State, derive
-from accounting.usage import HOUR_S
+from accounting.usage import QUARTER_S
 
 RECENT_MAX: Final = 24
 CHUNK_POINTS: Final = 16
@@ -135,7 +135,7 @@ def rebuilt(hot: Hot, points: list[Point], marks: tuple[Mark, ...], after: Deriv
             and plain
             and after.plain[at + 1]
             and p.kind == GOES_ON
-            and kept[-1].at_s // HOUR_S == following.at_s // HOUR_S
+            and kept[-1].at_s // QUARTER_S == following.at_s // QUARTER_S
             and following.session_time_s - kept[-1].session_time_s <= DAY_S
             and not any(kept[-1].at_s <= mark.at_s <= following.at_s for mark in marks)
         ):

@@ -1,4 +1,4 @@
-"""Tables of accounting: what NASes reported, the sessions it adds up to, and the usage by hour.
+"""Tables of accounting: what NASes reported, the sessions it adds up to, and the usage by quarter.
 
 Nodes write them, people read them.  Nothing here refers to a tenant, a NAS or a
 subscriber by key: a row tells what was true when the packet came, also of what is gone,
@@ -205,20 +205,21 @@ class Session(Base):
     silent_since: Mapped[datetime | None] = mapped_column(MOMENT)
 
 
-class UsageHour(Base):
-    """Octets and seconds of a session in an hour: signed differences, only ever added to.
+class UsageQuarter(Base):
+    """Octets and seconds of a session in a quarter of an hour: signed, only ever added to.
 
-    What a subscriber used is the sum.  A row that has been billed stays as billed; what
-    comes to light later is another row.
+    What a subscriber used is the sum.  A long silence is cut at full hours (`accounting.usage`);
+    such a row says where it begins, as do those from when a bucket was an hour.  What has been
+    billed stays as billed; what comes to light later is another row.
     """
 
-    __tablename__ = "usage_hour"
+    __tablename__ = "usage"
     __table_args__ = (
         Index(
             None,
             "tenant_id",
             "subscriber_id",
-            "hour",
+            "begins_at",
             postgresql_where=text("subscriber_id IS NOT NULL"),
         ),
     )
@@ -227,7 +228,7 @@ class UsageHour(Base):
     tenant_id: Mapped[int] = mapped_column(BigInteger)
     subscriber_id: Mapped[int | None] = mapped_column(BigInteger)
     session_id: Mapped[int] = mapped_column(BigInteger)
-    hour: Mapped[datetime] = mapped_column(MOMENT)
+    begins_at: Mapped[datetime] = mapped_column(MOMENT)
     input_octets: Mapped[int] = mapped_column(BigInteger)
     output_octets: Mapped[int] = mapped_column(BigInteger)
     session_time_s: Mapped[int] = mapped_column(BigInteger)

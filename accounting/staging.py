@@ -37,7 +37,7 @@ _TABLES: Final = {
     "stage_counters": "id bigint, started_at float8, last_seen_at float8, stopped_at float8,"
     " terminate_cause bigint, closed_by text, session_time_s bigint, input_octets bigint,"
     " output_octets bigint, confidence smallint",
-    "stage_usage": "tenant_id bigint, subscriber_id bigint, session_id bigint, hour float8,"
+    "stage_usage": "tenant_id bigint, subscriber_id bigint, session_id bigint, begins_at float8,"
     " confidence smallint, input_octets bigint, output_octets bigint, session_time_s bigint",
     "stage_history": "key bytea, number int, tenant_id bigint, points bytea",
     "stage_dead": "tenant_id bigint, received_at float8, nas_id bigint, source text,"
@@ -98,10 +98,10 @@ UPDATE session AS t
   FROM stage_counters AS s WHERE t.id = s.id
 """
 _INSERT_USAGE: Final = """
-INSERT INTO usage_hour (tenant_id, subscriber_id, session_id, hour, confidence, input_octets,
-                        output_octets, session_time_s)
-SELECT tenant_id, subscriber_id, session_id, to_timestamp(hour), confidence, input_octets,
-       output_octets, session_time_s
+INSERT INTO usage (tenant_id, subscriber_id, session_id, begins_at, confidence, input_octets,
+                   output_octets, session_time_s)
+SELECT tenant_id, subscriber_id, session_id, to_timestamp(begins_at), confidence,
+       input_octets, output_octets, session_time_s
   FROM stage_usage
 """
 _INSERT_RECORDS: Final = """

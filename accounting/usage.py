@@ -1,4 +1,7 @@
-"""Usage by hour: intervals between reports, split at instants without losing an octet.
+"""Usage by quarter of an hour: intervals between reports, split without losing an octet.
+
+A quarter, because the clocks of all zones differ by multiples of it: local days and hours
+are sums of quarters anywhere.
 
 Within an interval nobody knows more than its sum, so it is spread evenly over its seconds
 (domain: a split is linear, rounded by largest remainder, exact in sum).  Rows are only
@@ -11,11 +14,15 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+QUARTER_S: Final = 900
 HOUR_S: Final = 3600
 
 # What lay longer between two reports is spread over its last month: a NAS that was found
 # with a year on its counters is not to fill nine thousand rows.
 SPREAD_MAX_S: Final = 31 * 24 * HOUR_S
+# And what lay longer than this is cut at full hours: it is a guess anyway, and the sessions
+# of a whole NAS may come like that.
+FINE_MAX_S: Final = 24 * HOUR_S
 
 
 class Interval(NamedTuple):
@@ -35,7 +42,7 @@ class Bucket(NamedTuple):
     leave the octets that were sure beside it under suspicion."""
 
     generation: int
-    from_s: int  # the hour's first instant
+    begins_s: int  # the quarter's first instant
     confidence: int
 
 
@@ -51,7 +58,7 @@ class Usage(NamedTuple):
     """A row to add."""
 
     generation: int
-    hour_s: int
+    begins_s: int  # of the quarter
     confidence: int
     input_octets: int
     output_octets: int
@@ -61,9 +68,10 @@ class Usage(NamedTuple):
 NOTHING: Final = Amounts()
 
 
-def hours(from_s: int, to_s: int) -> Sequence[int]:
-    """The full hours strictly inside an interval."""
-    return range(from_s - from_s % HOUR_S + HOUR_S, to_s, HOUR_S)
+def quarters(from_s: int, to_s: int) -> Sequence[int]:
+    """Where an interval is cut: the quarters strictly inside, the hours if it is long."""
+    step_s = QUARTER_S if to_s - from_s <= FINE_MAX_S else HOUR_S
+    return range(from_s - from_s % step_s + step_s, to_s, step_s)
 
 
 def within(boundaries: Sequence[int], from_s: int, to_s: int) -> Sequence[int]:
@@ -98,6 +106,9 @@ def shares(amount: int, lengths: Sequence[int]) -> list[int]:
     if amount == 0:
         return [0] * len(lengths)
     whole = sum(lengths)
+    if len(lengths) == 2:  # the ordinary report across a boundary: the same, rounded half up
+        first = (2 * amount * lengths[0] + whole) // (2 * whole)
+        return [first, amount - first]
     parts = [divmod(amount * length, whole) for length in lengths]
     left = amount - sum(part for part, _ in parts)
     up = sorted(range(len(parts)), key=lambda at: -parts[at][1])[:left]
@@ -123,17 +134,17 @@ def taken_back(interval: Interval) -> Interval:
     )
 
 
-def by_hour(intervals: Iterable[Interval]) -> dict[Bucket, Amounts]:
-    """Sums by generation, hour and confidence; what is zero in all is left out.
+def by_quarter(intervals: Iterable[Interval]) -> dict[Bucket, Amounts]:
+    """Sums by generation, quarter and confidence; what is zero in all is left out.
 
-    An interval without length belongs to the hour it happened in; one that ends with the
-    hour, to that hour.
+    An interval without length belongs to the quarter it happened in; one that ends with the
+    quarter, to that quarter.
     """
     sums: dict[Bucket, list[int]] = {}
     for interval in intervals:
-        pieces = split(interval, hours(interval.from_s, interval.to_s))
+        pieces = split(interval, quarters(interval.from_s, interval.to_s))
         for generation, from_s, _, received, sent, seconds, confidence in pieces:
-            key = Bucket(generation, from_s - from_s % HOUR_S, confidence)
+            key = Bucket(generation, from_s - from_s % QUARTER_S, confidence)
             held = sums.get(key)
             if held is None:
                 sums[key] = [received, sent, seconds]
@@ -146,7 +157,7 @@ def by_hour(intervals: Iterable[Interval]) -> dict[Bucket, Amounts]:
 
 def difference(before: Iterable[Interval], after: Iterable[Interval]) -> tuple[Usage, ...]:
     """The rows that turn the sums of `before` into those of `after`."""
-    old, new = by_hour(before), by_hour(after)
+    old, new = by_quarter(before), by_quarter(after)
     rows = []
     for key in sorted({*old, *new}):
         was, is_ = old.get(key, NOTHING), new.get(key, NOTHING)

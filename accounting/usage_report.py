@@ -17,7 +17,7 @@ from sqlalchemy import Row, Select, func, select, text
 
 from accounting.counters import GOOD
 from accounting.listing import StoredSession
-from accounting.models import UsageHour
+from accounting.models import UsageQuarter
 from core.db import Tx
 
 
@@ -50,14 +50,14 @@ async def of_subscriber(
 ) -> list[Used]:
     """What the subscriber used in each period from `start` until before `end`, in order.
 
-    Periods without usage are left out.  Where a bound is no full hour, an hour is counted
-    if it begins within the bounds: nobody knows less than an hour.
+    Periods without usage are left out.  Where a bound is no full quarter of an hour, a quarter
+    is counted if it begins within the bounds: nobody knows less.
     """
-    query = sums(by).where(UsageHour.subscriber_id == subscriber_id)
+    query = sums(by).where(UsageQuarter.subscriber_id == subscriber_id)
     if start is not None:
-        query = query.where(UsageHour.hour >= start)
+        query = query.where(UsageQuarter.begins_at >= start)
     if end is not None:
-        query = query.where(UsageHour.hour < end)
+        query = query.where(UsageQuarter.begins_at < end)
     return added(await tx.execute(query))
 
 
@@ -70,25 +70,25 @@ async def of_session(tx: Tx, session: StoredSession) -> list[Used] | None:
     if session.subscriber_id is None:
         return None
     query = sums(By.HOUR).where(
-        UsageHour.subscriber_id == session.subscriber_id,
-        UsageHour.session_id == session.id,
+        UsageQuarter.subscriber_id == session.subscriber_id,
+        UsageQuarter.session_id == session.id,
         # Rows beyond these hours were taken back when its start or end moved.
-        UsageHour.hour >= _floor(session.started_at),
-        UsageHour.hour <= session.last_seen_at,
+        UsageQuarter.begins_at >= _floor(session.started_at),
+        UsageQuarter.begins_at <= session.last_seen_at,
     )
     return added(await tx.execute(query))
 
 
 def sums(by: By) -> Select[Any]:
     """By period and confidence, so that what cancels out cancels with its own kind."""
-    period = UsageHour.hour if by is By.HOUR else func.date_trunc(by.value, UsageHour.hour, "UTC")
+    period = func.date_trunc(by.value, UsageQuarter.begins_at, "UTC")
     return (
         select(
             period,
-            UsageHour.confidence,
-            func.sum(UsageHour.input_octets),
-            func.sum(UsageHour.output_octets),
-            func.sum(UsageHour.session_time_s),
+            UsageQuarter.confidence,
+            func.sum(UsageQuarter.input_octets),
+            func.sum(UsageQuarter.output_octets),
+            func.sum(UsageQuarter.session_time_s),
         )
         .group_by(text("1"), text("2"))
         .order_by(text("1"), text("2"))

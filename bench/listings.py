@@ -68,7 +68,7 @@ FROM (
 # Each hour: a row of subscriber 1, twelve of subscriber 2 (an Interim every five minutes, each
 # counted in a transaction of its own), and those of others.
 _USAGE = """
-INSERT INTO usage_hour (tenant_id, subscriber_id, session_id, hour, input_octets, output_octets,
+INSERT INTO usage (tenant_id, subscriber_id, session_id, begins_at, input_octets, output_octets,
     session_time_s, confidence)
 SELECT 1, CASE WHEN n = 1 THEN 1 WHEN n <= 13 THEN 2 ELSE 3 + (h * 97 + n) % 10000 END, 1,
     {end} - h * interval '1 hour', 1000000, 20000000, 300, 0
@@ -112,7 +112,7 @@ def subscribers_of(sessions: int) -> int:
 async def populate_usage(url: str, *, hours: int = DAYS * 24, rows_an_hour: int = 113) -> None:
     """Fill the usage of the last `hours` before `END`."""
     statement = _USAGE.format(hours=hours, rows_an_hour=rows_an_hour, end=_moment(END))
-    await _fill(url, "usage_hour", statement)
+    await _fill(url, "usage", statement)
 
 
 async def _fill(url: str, table: str, *statements: str) -> None:
@@ -214,7 +214,7 @@ class Cost:
             self._walk(below)
 
     def reads_all(self) -> bool:
-        return any(way in self.ways for way in ("ALL OF session", "ALL OF usage_hour"))
+        return any(way in self.ways for way in ("ALL OF session", "ALL OF usage"))
 
 
 async def cost(database: Database, question: Question, tenant_id: int) -> Cost:

@@ -111,7 +111,7 @@ async def rows(url: str, query: str, *arguments: object) -> list[dict[str, Any]]
 
 
 async def totals(url: str) -> dict[str, object]:
-    """What must be equal however the same packets came: sessions, and sums of usage by hour."""
+    """What must be equal however the same packets came: sessions, and sums of usage by quarter."""
     sessions = await rows(
         url,
         "SELECT nas_id, acct_session_id, generation, username, started_at, last_seen_at,"
@@ -120,10 +120,10 @@ async def totals(url: str) -> dict[str, object]:
     )
     usage = await rows(
         url,
-        "SELECT s.acct_session_id, s.generation, u.hour, u.confidence,"
+        "SELECT s.acct_session_id, s.generation, u.begins_at, u.confidence,"
         " sum(u.input_octets)::bigint AS input_octets,"
         " sum(u.output_octets)::bigint AS output_octets, sum(u.session_time_s)::bigint AS seconds"
-        " FROM usage_hour u JOIN session s ON s.id = u.session_id GROUP BY 1, 2, 3, 4"
+        " FROM usage u JOIN session s ON s.id = u.session_id GROUP BY 1, 2, 3, 4"
         " HAVING sum(u.input_octets) <> 0 OR sum(u.output_octets) <> 0"
         " OR sum(u.session_time_s) <> 0 ORDER BY 1, 2, 3, 4",
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
-from accounting.models import Session, UsageHour
+from accounting.models import Session, UsageQuarter
 from core.db import NodeDatabase, Tx
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -46,7 +46,7 @@ USAGE: dict[str, Any] = {
     "tenant_id": 1,
     "subscriber_id": 1,
     "session_id": 1,
-    "hour": NOON,
+    "begins_at": NOON,
     "input_octets": 10,
     "output_octets": 100,
     "session_time_s": 60,
@@ -66,7 +66,7 @@ async def keep(url: str, *sessions: dict[str, Any], usage: tuple[dict[str, Any],
             if rows:
                 await tx.execute(insert(Session), rows)
             if usage:
-                await tx.execute(insert(UsageHour), [USAGE | row for row in usage])
+                await tx.execute(insert(UsageQuarter), [USAGE | row for row in usage])
     finally:
         await node.dispose()
 

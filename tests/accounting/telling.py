@@ -108,7 +108,7 @@ class Told:
         return self.group.add(one, marks, history)
 
     def usage(self) -> dict[tuple[int, int, int], Amounts]:
-        """The sums of all rows by (generation, hour, confidence)."""
+        """The sums of all rows by (generation, quarter, confidence)."""
         sums: dict[tuple[int, int, int], Amounts] = {}
         for row in self.rows:
             held = sums.get(row[:3], Amounts())

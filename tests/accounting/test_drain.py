@@ -72,9 +72,7 @@ async def all_is_counted_once(url: str) -> None:
     assert [(row["output_octets"], row["closed_by"]) for row in sessions] == [
         (600 * MB, "stop")
     ] * 30
-    assert await rows(url, "SELECT sum(output_octets) AS o FROM usage_hour") == [
-        {"o": 30 * 600 * MB}
-    ]
+    assert await rows(url, "SELECT sum(output_octets) AS o FROM usage") == [{"o": 30 * 600 * MB}]
     assert len(await rows(url, "SELECT 1 FROM accounting_record")) == 90
 
 

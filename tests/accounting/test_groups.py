@@ -12,7 +12,7 @@ from accounting.memory import CHUNK_POINTS
 from accounting.points import Mark, point
 from accounting.records import INTERIM, START, STOP, Record
 from accounting.sessions import derive
-from accounting.usage import by_hour
+from accounting.usage import by_quarter
 from tests.accounting.telling import ABOUT, MB, NOON_S, Told, interim, record, start, stop
 
 GBPS = 1_000_000_000
@@ -79,7 +79,7 @@ def check_against_derivation(told: list[Record | Mark], arrived: list[Record | M
     points = [point(one, key_of(one)) for one in told if isinstance(one, Record)]
     whole = derive(points, marks_of(told))
     assert group.sessions == {g.number: g for g in whole.generations}
-    assert group.usage() == by_hour(whole.intervals)
+    assert group.usage() == by_quarter(whole.intervals)
     assert all(min(amounts) >= 0 for amounts in group.usage().values())
     for g in whole.generations:
         sums = [amounts for key, amounts in group.usage().items() if key[0] == g.number]
@@ -89,7 +89,7 @@ def check_against_derivation(told: list[Record | Mark], arrived: list[Record | M
 
 @LAW
 @given(well_behaved(), st.randoms(use_true_random=False))
-def test_any_order_and_duplication_give_the_same_sessions_and_usage_by_hour(
+def test_any_order_and_duplication_give_the_same_sessions_and_usage_by_quarter(
     told: list[Record], random: random.Random
 ) -> None:
     arrived: list[Record | Mark] = [*told, *random.choices(told, k=len(told) // 2)]
@@ -161,7 +161,7 @@ def test_a_group_stays_short_however_long_its_session() -> None:
         group(one)
         longest = max(longest, len(group.group.encode()))
     assert longest < 1_000
-    assert len(group.chunks) < 7 * 48 / CHUNK_POINTS
+    assert len(group.chunks) < 7 * 24 * 4 * 2 / CHUNK_POINTS
     assert sum(held.output_octets for held in group.usage().values()) == 7 * 288 * MB
 
 

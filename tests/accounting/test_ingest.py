@@ -70,11 +70,11 @@ async def test_start_interim_and_stop_are_one_session_with_its_usage(
     assert session["session_time_s"] == 600
     [usage] = await rows(
         node.url,
-        "SELECT hour, sum(input_octets) i, sum(output_octets) o, sum(session_time_s) t"
-        " FROM usage_hour WHERE session_id = $1 GROUP BY hour",
+        "SELECT begins_at, sum(input_octets) i, sum(output_octets) o, sum(session_time_s) t"
+        " FROM usage WHERE session_id = $1 GROUP BY begins_at",
         session["id"],
     )
-    assert usage == {"hour": NOON, "i": 2 * MB, "o": 40 * MB, "t": 600}
+    assert usage == {"begins_at": NOON, "i": 2 * MB, "o": 40 * MB, "t": 600}
     records = await rows(
         node.url, "SELECT session_id, seq, source, packet FROM accounting_record ORDER BY seq"
     )
@@ -111,7 +111,7 @@ async def test_a_batch_that_is_not_committed_leaves_nothing(node: Node, tmp_path
 
     with pytest.raises(ConnectionResetError):
         await killed()
-    for table in ("session", "session_group", "usage_hour", "accounting_record", "spool_position"):
+    for table in ("session", "session_group", "usage", "accounting_record", "spool_position"):
         assert await rows(node.url, f"SELECT 1 FROM {table}") == [], table
     await node.take(portion(segment))
     assert len(await rows(node.url, "SELECT 1 FROM session")) == 1
@@ -126,7 +126,7 @@ async def test_any_order_and_repetition_over_segments_is_one_session(
     [session] = await rows(node.url, "SELECT * FROM session")
     assert (session["output_octets"], session["session_time_s"]) == (40 * MB, 600)
     assert session["closed_by"] == "stop"
-    usage = await rows(node.url, "SELECT sum(output_octets) AS o FROM usage_hour")
+    usage = await rows(node.url, "SELECT sum(output_octets) AS o FROM usage")
     assert usage == [{"o": 40 * MB}]
 
 
@@ -162,7 +162,7 @@ async def test_two_nodes_with_packets_of_the_same_sessions_make_each_once(
     }
     assert len(sessions) == len(numbers)
     assert {row["closed_by"] for row in sessions} == {"stop"}
-    [usage] = await rows(node.url, "SELECT sum(output_octets) AS o FROM usage_hour")
+    [usage] = await rows(node.url, "SELECT sum(output_octets) AS o FROM usage")
     assert usage["o"] == sum(900 * number for number in numbers)
 
 
@@ -310,7 +310,7 @@ async def test_the_subscriber_is_found_by_class_or_by_name(
         "by-class": 1002,
         "foreign": None,
     }
-    [usage] = await rows(node.url, "SELECT subscriber_id FROM usage_hour")
+    [usage] = await rows(node.url, "SELECT subscriber_id FROM usage")
     assert usage["subscriber_id"] == 1002
     await node.database.dispose()
 

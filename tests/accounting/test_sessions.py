@@ -60,17 +60,17 @@ def test_bug5_interims_10_25_40_are_40() -> None:
 
 def test_a_late_point_splits_its_interval_anew_and_the_total_stands() -> None:
     """domain §4.2 **T**: points 0 and 100, late 60: 60 + 40."""
-    told = Told()(start(), interim(7_200, 7_200, 100))
-    hour = NOON_S
+    told = Told()(start(), interim(1_800, 1_800, 100))
+    quarter = NOON_S
     assert told.usage() == {
-        (0, hour, GOOD): (0, 50, 3_600),
-        (0, hour + 3_600, GOOD): (0, 50, 3_600),
+        (0, quarter, GOOD): (0, 50, 900),
+        (0, quarter + 900, GOOD): (0, 50, 900),
     }
     rows = len(told.rows)
-    told(interim(3_600, 3_600, 60))
+    told(interim(900, 900, 60))
     assert told.usage() == {
-        (0, hour, GOOD): (0, 60, 3_600),
-        (0, hour + 3_600, GOOD): (0, 40, 3_600),
+        (0, quarter, GOOD): (0, 60, 900),
+        (0, quarter + 900, GOOD): (0, 40, 900),
     }
     assert [row.output_octets for row in told.rows[rows:]] == [10, -10]
 
@@ -336,7 +336,7 @@ def test_a_report_older_than_the_kept_history_keeps_totals_right() -> None:
     before = told.usage()
     told(interim(1_800, 1_800, MB // 2), stop(3_600 * 80, 3_600 * 80, 80 * MB))
     assert total_output(told) == 80 * MB
-    assert len(told.usage()) == len(before) + 1
+    assert len(told.usage()) == len(before) + 4  # the last hour's quarters
 
 
 def test_a_mark_older_than_the_kept_history_changes_nothing_that_is_newer() -> None:

@@ -30,7 +30,7 @@ async def test_hours_days_and_months_are_sums_of_the_same_rows(
         datetime(2025, 6, 1, 0, tzinfo=UTC),
         datetime(2025, 6, 2, 5, tzinfo=UTC),
     ]
-    await keep(fresh_database_url, usage=tuple({"hour": hour} for hour in hours))
+    await keep(fresh_database_url, usage=tuple({"begins_at": hour} for hour in hours))
     async with app.transaction(1) as tx:
         by = {by: await usage_report.of_subscriber(tx, 1, by) for by in By}
     assert [(u.start, u.upload_octets) for u in by[By.HOUR]] == [
@@ -46,7 +46,7 @@ async def test_a_row_that_was_taken_back_leaves_no_usage(
     fresh_database_url: str, app: Database
 ) -> None:
     back = {"input_octets": -10, "output_octets": -100, "session_time_s": -60}
-    moved = {"hour": NOON + HOUR}
+    moved = {"begins_at": NOON + HOUR}
     await keep(fresh_database_url, usage=({}, back, moved))
     async with app.transaction(1) as tx:
         used = await usage_report.of_subscriber(tx, 1, By.HOUR)
@@ -71,7 +71,7 @@ async def test_a_guess_lowers_the_confidence_until_it_is_taken_back(
 async def test_only_what_lies_within_the_bounds_is_summed_and_the_end_is_without(
     fresh_database_url: str, app: Database
 ) -> None:
-    rows = tuple({"hour": NOON + n * HOUR, "input_octets": 10**n} for n in range(4))
+    rows = tuple({"begins_at": NOON + n * HOUR, "input_octets": 10**n} for n in range(4))
     await keep(fresh_database_url, usage=rows)
     async with app.transaction(1) as tx:
         [used] = await usage_report.of_subscriber(
@@ -104,7 +104,7 @@ async def test_a_sessions_usage_is_told_by_hour_and_is_its_own(
         {"subscriber_id": 1, "started_at": NOON + timedelta(minutes=50)},
         {"subscriber_id": 1},
         {},
-        usage=({}, {"hour": NOON + HOUR}, {"session_id": 2}),
+        usage=({}, {"begins_at": NOON + HOUR}, {"session_id": 2}),
     )
     async with app.transaction(1) as tx:
         used = await usage_report.of_session(tx, await listing.get(tx, 1))
@@ -120,12 +120,12 @@ async def test_only_the_subscribers_own_rows_are_read(
     await populate(fresh_database_url, 2_000)
     await populate_usage(fresh_database_url, hours=500, rows_an_hour=20)
     async with app.transaction(1) as tx:
-        reading = await Reading.of(tx, "usage_hour")
+        reading = await Reading.of(tx, "usage")
         used = await usage_report.of_subscriber(tx, 1, By.HOUR)
         assert len(used) == 500
         assert await reading.rows() == 500
     async with app.transaction(1) as tx:
-        reading = await Reading.of(tx, "usage_hour")
+        reading = await Reading.of(tx, "usage")
         bounds = {"start": used[100].start, "end": used[110].start}
         assert len(await usage_report.of_subscriber(tx, 1, By.HOUR, **bounds)) == 10
         assert await reading.rows() == 10

@@ -68,9 +68,9 @@ def turnpike(
             {"username": r"\x00odd", "nas_id": 2, **OPEN},
             hers | {"nas_id": 9, "confidence": 2},
             usage=(
-                {"hour": NOON},
-                {"hour": NOON + HOUR, "confidence": 1},
-                {"hour": NOON + 24 * HOUR, "session_id": 3},
+                {"begins_at": NOON},
+                {"begins_at": NOON + HOUR, "confidence": 1},
+                {"begins_at": NOON + 24 * HOUR, "session_id": 3},
             ),
         )
     )

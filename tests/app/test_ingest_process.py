@@ -68,7 +68,7 @@ async def test_killed_at_any_moment_it_counts_all_of_it_once(
         "SELECT count(*), sum(output_octets) AS o, min(closed_by) AS c FROM session",
     )
     assert sessions == [{"count": 4000, "o": 4000 * 600 * MB, "c": "stop"}]
-    [usage] = await rows(fresh_database_url, "SELECT sum(output_octets) AS o FROM usage_hour")
+    [usage] = await rows(fresh_database_url, "SELECT sum(output_octets) AS o FROM usage")
     assert usage["o"] == 4000 * 600 * MB
     assert await rows(fresh_database_url, "SELECT count(*) FROM accounting_record") == [
         {"count": 8000}

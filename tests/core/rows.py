@@ -64,7 +64,7 @@ async def _insert(owner: asyncpg.Connection, code: str, octet: int) -> int:
                 confidence)
             VALUES ({tenant_id}, {nas_id}, '', '1', '', 0, 'alice', '', '', '', '', '', '', '',
                 now(), now(), 0, '', 0, 0, 0, 0);
-        INSERT INTO usage_hour (tenant_id, session_id, hour, input_octets, output_octets,
+        INSERT INTO usage (tenant_id, session_id, begins_at, input_octets, output_octets,
                 session_time_s, confidence)
             VALUES ({tenant_id}, 1, now(), 1, 1, 1, 0);
         INSERT INTO dead_letter (tenant_id, received_at, nas_id, source, packet, reason, segment,

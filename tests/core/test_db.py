@@ -29,7 +29,7 @@ WRITTEN_BY_NODES = {
     "session",
     "session_group",
     "session_history",
-    "usage_hour",
+    "usage",
 }
 
 

@@ -2,6 +2,20 @@
 
 import msgspec
 
+from accounting.spool import SpoolStatus
+
+
+class AccountingStatus(msgspec.Struct):
+    """One NAS at the accounting port of one worker; counters since the worker started."""
+
+    requests: int
+    duplicates: int
+    status_servers: int
+    responses: int  # records that are on the disk, and their NAS was told
+    drops: dict[str, int]
+    latency_buckets: list[int]
+    latency_sum_s: float
+
 
 class ClientStatus(msgspec.Struct):
     """One NAS at one worker; counters since the worker started."""
@@ -18,6 +32,7 @@ class ClientStatus(msgspec.Struct):
     drops: dict[str, int]
     latency_buckets: list[int]
     latency_sum_s: float
+    accounting: AccountingStatus
 
 
 class WorkerStatus(msgspec.Struct):
@@ -30,6 +45,7 @@ class WorkerStatus(msgspec.Struct):
     socket_drops: int  # datagrams that the kernel dropped because the buffer was full
     decisions_dropped: int
     compiled: bool
+    spool: SpoolStatus
     slots_failed: int = 0  # `live` could not be asked or told: that login met no session limit
 
 

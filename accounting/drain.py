@@ -33,6 +33,7 @@ from core.db import NodeDatabase
 log = structlog.get_logger()
 
 RECORDS_MAX: Final = 5_000
+COUNT_EVERY_S: Final = 1.0
 PAUSE_S: Final = 0.2  # when there was little: a transaction costs more than a record
 LITTLE: Final = 500
 RETRY_S_MIN: Final = 0.2
@@ -52,6 +53,7 @@ class Progress:
     dead: int = 0
     failures: int = 0  # of the database
     is_connected: bool = False
+    waiting: int = 0  # records on the disk that are not in the database, a moment ago
     oldest_at: float = 0.0  # when the oldest undrained record came, Unix seconds; 0: none waits
     drained_at: float = 0.0  # when nothing was left, last
 
@@ -84,6 +86,7 @@ class Drain:
         self._positions: dict[UUID, int] = {}  # committed, as far as we know
         self._troubled: set[Path] = set()
         self._ahead: asyncio.Task[Reading] | None = None
+        self._count_at = 0.0
 
     async def run(self) -> None:
         """Drain until cancelled."""
@@ -190,7 +193,24 @@ class Drain:
             if portion is not None:
                 portions.append(portion)
                 left -= len(portion.records)
+        self._count(found)
         return self._understand(portions)
+
+    def _count(self, found: Sequence[Segment]) -> None:
+        """How many records wait; those that are being taken still do."""
+        if self._clock.monotonic() < self._count_at:
+            return
+        self._count_at = self._clock.monotonic() + COUNT_EVERY_S
+        waiting = 0
+        for each in found:
+            segment = self._segments.get(each.path)
+            if segment is None or segment.path in self._troubled:
+                continue
+            try:
+                waiting += segment.last_seq - self._positions.get(UUID(segment.id), 0)
+            except (sqlite3.Error, OSError):  # reading it says what is wrong with it
+                continue
+        self.progress.waiting = waiting
 
     def _portion(
         self, segment: Segment, positions: Mapping[UUID, int], limit: int

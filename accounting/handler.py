@@ -24,23 +24,12 @@ class Answering(Protocol):
     def abandon(self, laters: Iterable[Later]) -> None: ...
 
 
-class RecordCounts:
-    """Of one NAS, since the process started."""
-
-    __slots__ = ("received", "refused")
-
-    def __init__(self) -> None:
-        self.received = 0  # handed to the spool
-        self.refused = 0  # not taken, or taken and not made durable
-
-
 class AccountingHandler:
     """Feeds one spool.  `tenant_of` knows whose NAS a client is."""
 
     def __init__(
         self, spool: Spool[Later], tenant_of: Callable[[Client], int], clock: Clock
     ) -> None:
-        self.counts: dict[int, RecordCounts] = {}  # by NAS
         self._spool = spool
         self._tenant_of = tenant_of
         self._unix_s = clock.unix_s
@@ -58,15 +47,10 @@ class AccountingHandler:
         record = Record(
             self._unix_s(), self._tenant_of(client), client.id, host, port, packet.octets
         )
-        counts = self.counts.get(client.id)
-        if counts is None:
-            counts = self.counts[client.id] = RecordCounts()
         refused = self._spool.append(record, later)
         if refused:
-            counts.refused += 1
             client.counters.drop(refused)
             return None
-        counts.received += 1
         return later
 
     def _settled(self, laters: Sequence[Later], is_durable: bool) -> None:
@@ -74,6 +58,5 @@ class AccountingHandler:
             self._answering.complete(laters, self._reply)
             return
         for later in laters:
-            self.counts[later.client.id].refused += 1
             later.client.counters.drop("spool-failing")
         self._answering.abandon(laters)

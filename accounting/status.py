@@ -1,6 +1,11 @@
 """What ingest reports about itself; `web` shows it."""
 
+from typing import Final
+
 import msgspec
+
+LATE_AFTER_S: Final = 60.0
+"""A record that waits so long for the database is an alarm (fault O4)."""
 
 
 class IngestStatus(msgspec.Struct):
@@ -13,5 +18,6 @@ class IngestStatus(msgspec.Struct):
     batches: int
     dead_letters: int
     failures: int
+    waiting: int  # records on the disk that are not in the database, a moment ago
     oldest_undrained_at: float  # 0: nothing waits
     drained_at: float  # 0: not since the start

@@ -52,8 +52,10 @@ def run(
         Refused: it cannot start, and why.
     """
     logging_setup.configure(settings.log.level, settings.log.format)
-    if role in ("ingest", "jobs"):
-        raise Refused(f"role {role} has nothing to do in this version: use all, login or web")
+    if role == "jobs":
+        raise Refused(
+            f"role {role} has nothing to do in this version: use all, login, ingest or web"
+        )
     paths = Paths(settings.data_dir)
     with _possession(paths):
         if settings.key_path.exists():
@@ -77,6 +79,9 @@ class _Daemon:
         self._settings = settings
         self._paths = paths
         self._logs_in = role in ("all", "login")
+        # Who takes records on this disk must also carry them away; alone, for a node that
+        # answers no more and whose spools are still full.
+        self._ingests = self._logs_in or role == "ingest"
         self._serves_web = role in ("all", "web")
         self._reload = reload
         self._announce = announce
@@ -123,12 +128,11 @@ class _Daemon:
     def _open_sockets(self) -> None:
         radius, web = self._settings.radius, self._settings.web
         if self._logs_in:
-            workers = radius.workers or len(os.sched_getaffinity(0))
             self._auth, self._acct = (
                 udp_sockets(
                     radius.host,
                     port,
-                    workers,
+                    radius.worker_count,
                     receive_buffer_octets=radius.receive_buffer_bytes,
                     setting=setting,
                 )
@@ -189,6 +193,10 @@ class _Daemon:
             opened = await database.open(patient=filled)
         self._database_url = opened.database_url
         tasks.create_task(database.keep())
+        if self._ingests:
+            self._keep(
+                Supervised("ingest", ("ingest",), self._resolved(), self._clock, alone=True), tasks
+            )
         if self._logs_in:
             replicator = Supervised(
                 "replicator", ("replicator",), self._resolved(), self._clock, alone=True

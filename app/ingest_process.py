@@ -9,9 +9,9 @@ import structlog
 
 from aaa.owners import owners
 from accounting import partitions
-from accounting.drain import Drain
+from accounting.drain import Drain, Progress
 from accounting.ingest import Ingest
-from accounting.status import IngestStatus
+from accounting.status import LATE_AFTER_S, IngestStatus
 from accounting.trouble import in_a_line, is_the_worlds
 from app.child import Ready, Stop
 from app.paths import Paths
@@ -40,6 +40,8 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     ingest = Ingest(f"{socket.gethostname()}:{settings.data_dir}", owners=owners)
     drain = Drain(paths.spool, database, ingest, clock)
     started_at = clock.unix_s()
+    reporter = status.Reporter(paths.status, "ingest")
+    alarm = _Alarm()
     gc.disable()
     collect_at = clock.monotonic() + COLLECT_EVERY_S
     draining = asyncio.create_task(drain.run())
@@ -47,22 +49,8 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     ready()
     try:
         while not stop.is_set() and not draining.done() and not keeping.done():
-            progress = drain.progress
-            status.write(
-                paths.status,
-                "ingest",
-                IngestStatus(
-                    pid=os.getpid(),
-                    started_at=started_at,
-                    connected=progress.is_connected,
-                    records=progress.records,
-                    batches=progress.batches,
-                    dead_letters=progress.dead,
-                    failures=progress.failures,
-                    oldest_undrained_at=progress.oldest_at,
-                    drained_at=progress.drained_at,
-                ),
-            )
+            alarm.watch(drain.progress, clock.unix_s())
+            reporter.tell(_status(drain.progress, started_at))
             if clock.monotonic() >= collect_at:
                 gc.collect()
                 collect_at = clock.monotonic() + COLLECT_EVERY_S
@@ -79,6 +67,42 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     for task in (draining, keeping):
         if not task.cancelled():
             task.result()  # it ends by itself only with a bug; the supervisor starts us again
+
+
+def _status(progress: Progress, started_at: float) -> IngestStatus:
+    return IngestStatus(
+        pid=os.getpid(),
+        started_at=started_at,
+        connected=progress.is_connected,
+        records=progress.records,
+        batches=progress.batches,
+        dead_letters=progress.dead,
+        failures=progress.failures,
+        waiting=progress.waiting,
+        oldest_undrained_at=progress.oldest_at,
+        drained_at=progress.drained_at,
+    )
+
+
+class _Alarm:
+    """Says when records wait for too long, and when they no longer do (fault O4)."""
+
+    def __init__(self) -> None:
+        self._is_on = False
+
+    def watch(self, progress: Progress, now_s: float) -> None:
+        oldest_at = progress.oldest_at
+        is_late = bool(oldest_at) and now_s - oldest_at > LATE_AFTER_S
+        if is_late and not self._is_on:
+            log.error(
+                "accounting_not_drained",
+                waiting=progress.waiting,
+                oldest_s=round(now_s - oldest_at),
+                connected=progress.is_connected,
+            )
+        elif self._is_on and not is_late:
+            log.info("accounting_drained_again", waiting=progress.waiting)
+        self._is_on = is_late
 
 
 async def _upkeep(settings: Settings, drain: Drain, clock: Clock) -> None:

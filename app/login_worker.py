@@ -15,9 +15,11 @@ from aaa.access import Access, AccessSettings
 from aaa.decisions import DecisionLog
 from aaa.directory import Directory, open_environment
 from aaa.live import Live
-from aaa.records import NasRecord
-from aaa.status import ClientStatus, WorkerStatus
+from aaa.nas_table import Known
+from aaa.status import AccountingStatus, ClientStatus, WorkerStatus
 from aaa.throttle import Throttle
+from accounting.handler import AccountingHandler
+from accounting.spool_writer import DiskSpool, SpoolLimits
 from app.child import Ready, Stop
 from app.paths import Paths
 from app.wiring import renderer
@@ -26,11 +28,9 @@ from core.clock import Clock
 from core.config import Settings
 from core.keys import open_vault
 from core.radius import packet
-from core.radius.clients import Client
 from core.radius.complaints import Complaints
 from core.radius.dedup import DuplicateCache
-from core.radius.packet import Packet
-from core.radius.responder import Port, Reply, Responder, Source
+from core.radius.responder import Later, Port, Responder
 from core.radius.server import RadiusServer, tell
 from core.udp import Endpoint
 from dictionaries import loader
@@ -39,27 +39,18 @@ STATUS_EVERY_S = 1.0
 _SO_MEMINFO = 55  # linux/asm-generic/socket.h; its ninth number counts drops
 
 
-class NoAccounting:
-    """Behind the accounting port until there is a spool: no receipt without a record."""
-
-    def handle(self, packet: Packet, client: Client, source: Source, now: float) -> Reply | None:
-        """Silence: the NAS keeps the record and tries again (RFC 2866 §4.1)."""
-        del packet, source, now
-        client.counters.drop("no-accounting")
-        return None
-
-
 class _Turn:
     """Begins and ends a turn of either socket: one snapshot, one flush."""
 
-    def __init__(self, access: Access, responders: tuple[Responder, ...]) -> None:
+    def __init__(self, access: Access, auth: Responder, acct: Responder) -> None:
         self._access = access
-        self._responders = responders
+        self._auth = auth
+        self._acct = acct
 
     def begin(self) -> None:
         if self._access.refresh():
-            for responder in self._responders:
-                responder.clients = self._access.nases.clients
+            self._auth.clients = self._access.nases.clients
+            self._acct.clients = self._access.nases.accounting_clients
 
     def end(self) -> None:
         self._access.end_turn()
@@ -70,6 +61,8 @@ class _Parts:
     access: Access
     live: Live
     decisions: DecisionLog
+    spool: DiskSpool[Later]
+    accounting: AccountingHandler
     auth: Responder
     acct: Responder
     turn: _Turn
@@ -87,6 +80,7 @@ async def run(
         RadiusServer(Endpoint(auth_socket), parts.auth, clock, turn=parts.turn),
         RadiusServer(Endpoint(acct_socket), parts.acct, clock, turn=parts.turn),
     ]
+    parts.accounting.start(servers[1])
     parts.turn.begin()
     parts.turn.end()
     # What exists now stays: collecting it again and again would only cost latency.
@@ -103,11 +97,14 @@ async def run(
                 await stop.wait()
         except TimeoutError:
             continue
-    # Draining: no new requests, but whoever was promised a late reject gets it.
+    # Draining: no new requests, but whoever was promised a late reject gets it, and whoever
+    # handed us a record its receipt.
     for server in servers:
         server.stop_receiving()
     for server in servers:
         await server.drained()
+    await parts.spool.stop()
+    for server in servers:
         server.close()
     parts.decisions.flush()
     parts.decisions.close()
@@ -148,9 +145,21 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
             radius.reject_delay_s, policy.reservation_s, policy.walled_garden.session_timeout_s
         ),
     )
+    keeping = settings.accounting
+    spool: DiskSpool[Later] = DiskSpool(
+        paths.spool,
+        str(number),
+        clock,
+        SpoolLimits(
+            octets_max=keeping.spool_bytes_max,
+            records_max=keeping.spool_records_max,
+            alarm_at=keeping.spool_alarm_at,
+        ),
+    )
+    accounting = AccountingHandler(spool, access.nases.tenant_of, clock)
     # One for both sockets: it is the node's log that must not fill up.
-    complaints = Complaints(number, radius.workers or len(os.sched_getaffinity(0)))
-    responders = [
+    complaints = Complaints(number, radius.worker_count)
+    auth, acct = (
         Responder(
             port,
             handler,
@@ -159,10 +168,10 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
             ),
             complaints=complaints,
         )
-        for port, handler in ((Port.AUTH, access), (Port.ACCT, NoAccounting()))
-    ]
-    auth, acct = responders
-    return _Parts(access, live, decisions, auth, acct, _Turn(access, (auth, acct)))
+        for port, handler in ((Port.AUTH, access), (Port.ACCT, accounting))
+    )
+    turn = _Turn(access, auth, acct)
+    return _Parts(access, live, decisions, spool, accounting, auth, acct, turn)
 
 
 def _status(parts: _Parts, sockets: tuple[socket.socket, ...], started_at: float) -> WorkerStatus:
@@ -170,7 +179,7 @@ def _status(parts: _Parts, sockets: tuple[socket.socket, ...], started_at: float
     return WorkerStatus(
         pid=os.getpid(),
         started_at=started_at,
-        clients=[_client(nas, client) for nas, client in parts.access.nases.entries()],
+        clients=[_client(known) for known in parts.access.nases.entries()],
         unknown_drops={
             reason: parts.auth.unknown.drops.get(reason, 0)
             + parts.acct.unknown.drops.get(reason, 0)
@@ -179,25 +188,35 @@ def _status(parts: _Parts, sockets: tuple[socket.socket, ...], started_at: float
         socket_drops=sum(_drops(sock) for sock in sockets),
         decisions_dropped=parts.decisions.dropped,
         slots_failed=parts.live.failures,
+        spool=parts.spool.status,
         compiled=(packet.__file__ or "").endswith(".so"),
     )
 
 
-def _client(nas: NasRecord, client: Client) -> ClientStatus:
-    counters = client.counters
+def _client(known: Known) -> ClientStatus:
+    auth, accounting = known.auth.counters, known.accounting.counters
     return ClientStatus(
-        tenant_id=nas.tenant_id,
-        nas=nas.name,
-        requests=counters.requests,
-        duplicates=counters.duplicates,
-        status_servers=counters.status_servers,
-        accepts=counters.accepts,
-        challenges=counters.challenges,
-        unsigned_requests=counters.unsigned_requests,
-        rejects=counters.rejects,
-        drops=counters.drops,
-        latency_buckets=counters.latency_buckets,
-        latency_sum_s=counters.latency_sum_s,
+        tenant_id=known.record.tenant_id,
+        nas=known.record.name,
+        requests=auth.requests,
+        duplicates=auth.duplicates,
+        status_servers=auth.status_servers,
+        accepts=auth.accepts,
+        challenges=auth.challenges,
+        unsigned_requests=auth.unsigned_requests,
+        rejects=auth.rejects,
+        drops=auth.drops,
+        latency_buckets=auth.latency_buckets,
+        latency_sum_s=auth.latency_sum_s,
+        accounting=AccountingStatus(
+            requests=accounting.requests,
+            duplicates=accounting.duplicates,
+            status_servers=accounting.status_servers,
+            responses=accounting.accounting_responses,
+            drops=accounting.drops,
+            latency_buckets=accounting.latency_buckets,
+            latency_sum_s=accounting.latency_sum_s,
+        ),
     )
 
 

@@ -75,12 +75,17 @@ class RadiusSettings(_Part):
     host: Address = "0.0.0.0"  # noqa: S104 - a RADIUS server is there to be reached
     auth_port: Port = 1812
     acct_port: Port = 1813
-    workers: Annotated[int, Field(ge=0, le=256)] = 0  # 0: one a core
+    workers: Annotated[int, Field(ge=0, le=256)] = 0  # 0: `worker_count` says
     reject_delay_s: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] = 1.0
     # RFC 5080 §2.2.2 asks for 5 to 30 seconds; entries live up to twice as long as said here.
     duplicate_lifetime_s: Annotated[float, Field(ge=5, le=15, allow_inf_nan=False)] = 10.0
     duplicate_entries_max: Annotated[int, Field(ge=1024, le=2**24)] = 65536
     receive_buffer_bytes: Annotated[int, Field(ge=65536, le=2**30)] = 8 * MIB
+
+    @property
+    def worker_count(self) -> int:
+        """How many login workers there are: one a core that we may use, unless set."""
+        return self.workers or len(os.sched_getaffinity(0))
 
 
 class WalledGarden(_Part):
@@ -113,9 +118,13 @@ class DecisionSettings(_Part):
 
 
 class AccountingSettings(_Part):
-    """What is kept of accounting, beside sessions and usage."""
+    """What is kept of accounting: of each worker until the database has it, and there."""
 
     keep_raw_days: Annotated[int, Field(ge=1, le=3650)] = 365
+    # Of one worker.  At the first of the two limits it falls silent, and NASes keep records.
+    spool_bytes_max: Annotated[int, Field(ge=MIB, le=2**44)] = 2048 * MIB
+    spool_records_max: Annotated[int, Field(ge=1_000, le=10**10)] = 5_000_000
+    spool_alarm_at: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.7
 
 
 class DirectorySettings(_Part):

@@ -1,15 +1,27 @@
 """Is this node serving?  Told to load balancers, service managers and people at a glance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
 from aaa.status import ReplicatorStatus, WorkerStatus
+from accounting.status import LATE_AFTER_S, IngestStatus
 from core import status
 from core.clock import Clock
 
 FRESH_S = 5.0  # a process writes every second
+
+
+@dataclass(frozen=True, slots=True)
+class AccountingHealth:
+    """How records get from this node's disk to the database.  An alarm is for people at once:
+    logins go on, but someone must look before NASes have nowhere to leave their records."""
+
+    waiting: int | None  # records that are not in the database; None: nobody says
+    oldest_s: float  # how long the oldest of them has waited; 0: none waits
+    alarms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +33,7 @@ class Health:
     database: str  # connected | away
     directory_age_s: float | None  # since the directory was last known to be current
     subscribers: int | None
+    accounting: AccountingHealth
 
 
 def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
@@ -30,10 +43,11 @@ def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
     """
     workers = status.read(directory, "worker-*", WorkerStatus)
     alive = sum(1 for _, said_at in workers.values() if now_s - said_at < FRESH_S)
+    accounting = _accounting(directory, [said for said, _ in workers.values()], now_s)
     serving = alive > 0 or not logs_in
     replicator = status.read(directory, "replicator", ReplicatorStatus).get("replicator")
     if replicator is None:
-        return Health(serving, alive, "away", None, None)
+        return Health(serving, alive, "away", None, None, accounting)
     said, said_at = replicator
     connected = said.connected and now_s - said_at < FRESH_S
     return Health(
@@ -42,7 +56,24 @@ def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
         "connected" if connected else "away",
         round(now_s - said.caught_up_at, 3) if said.caught_up_at else None,
         said.subscribers,
+        accounting,
     )
+
+
+def _accounting(directory: Path, workers: Sequence[WorkerStatus], now_s: float) -> AccountingHealth:
+    alarms = {
+        worker.spool.refusing or "spool-filling" for worker in workers if worker.spool.is_alarming
+    }
+    ingest = status.read(directory, "ingest", IngestStatus).get("ingest")
+    if ingest is None or now_s - ingest[1] >= FRESH_S:
+        if any(worker.spool.records for worker in workers):
+            alarms.add("ingest-silent")
+        return AccountingHealth(None, 0.0, tuple(sorted(alarms)))
+    said = ingest[0]
+    oldest_s = now_s - said.oldest_undrained_at if said.oldest_undrained_at else 0.0
+    if oldest_s > LATE_AFTER_S:
+        alarms.add("not-drained")
+    return AccountingHealth(said.waiting, round(max(0.0, oldest_s), 3), tuple(sorted(alarms)))
 
 
 class HealthPage:
@@ -63,6 +94,11 @@ class HealthPage:
                 "database": health.database,
                 "directory_age_s": health.directory_age_s,
                 "subscribers": health.subscribers,
+                "accounting": {
+                    "waiting": health.accounting.waiting,
+                    "oldest_s": health.accounting.oldest_s,
+                    "alarms": health.accounting.alarms,
+                },
             },
             status=200 if health.serving else 503,
         )

@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from aaa.status import ClientStatus, ReplicatorStatus, WorkerStatus
+from accounting.status import IngestStatus
 from core import status
 from core.clock import Clock
 from core.radius.counters import LATENCY_BOUNDS_S
@@ -31,6 +32,29 @@ _COUNTS = (
     ("accepts", "Access-Accepts decided"),
     ("challenges", "Access-Challenges sent"),
     ("unsigned_requests", "Access-Requests let in without Message-Authenticator"),
+)
+_ACCOUNTING_COUNTS = (
+    ("requests", "Accounting-Requests from known clients"),
+    ("duplicates", "retransmissions, answered again or ignored"),
+    ("status_servers", "Status-Server requests answered at the accounting port"),
+    ("responses", "records that are on the disk, and acknowledged"),
+)
+_SPOOL_GAUGES = (
+    ("records", "records in segments that ingest has not removed yet"),
+    ("octets", "what these segments take on the disk"),
+    ("used", "the fuller of the two limits; 1 is full"),
+    ("is_alarming", "1 while the spool is nearly full, or refuses records"),
+)
+_SPOOL_COUNTS = (
+    ("appended", "records made durable"),
+    ("refused", "records not taken, or not made durable"),
+    ("failures", "of the disk"),
+)
+_INGEST_COUNTS = (
+    ("records", "records stored in the database"),
+    ("batches", "transactions"),
+    ("dead_letters", "records that could not be counted"),
+    ("failures", "of the database"),
 )
 
 
@@ -45,10 +69,16 @@ class NodeCollector(Collector):
         workers = status.read(self._directory, "worker-*", WorkerStatus)
         said = {name.removeprefix("worker-"): worker for name, (worker, _) in workers.items()}
         yield from _by_nas(said)
+        yield from _accounting_by_nas(said)
         yield from _by_worker(said)
+        yield from _of_spools(said)
+        now_s = self._clock.unix_s()
         replicator = status.read(self._directory, "replicator", ReplicatorStatus)
         for report, _ in replicator.values():
-            yield from _of_replicator(report, self._clock.unix_s())
+            yield from _of_replicator(report, now_s)
+        ingest = status.read(self._directory, "ingest", IngestStatus)
+        for ingesting, _ in ingest.values():
+            yield from _of_ingest(ingesting, now_s)
 
 
 def _by_nas(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:
@@ -67,11 +97,63 @@ def _by_nas(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:
                 family.add_metric((*labels, reason), count)
         yield family
     histogram = HistogramMetricFamily(
-        "turnpike_radius_request_seconds", "From the socket to the socket", labels=_NAS
+        "turnpike_radius_request_seconds",
+        "logins, from their turn to their reply; a reject's delay is not in it",
+        labels=_NAS,
     )
     for labels, client in _clients(workers):
         histogram.add_metric(labels, _cumulative(client.latency_buckets), client.latency_sum_s)
     yield histogram
+
+
+def _accounting_by_nas(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:
+    for field, text in _ACCOUNTING_COUNTS:
+        family = CounterMetricFamily(f"turnpike_accounting_{field}", text, labels=_NAS)
+        for labels, client in _clients(workers):
+            family.add_metric(labels, getattr(client.accounting, field))
+        yield family
+    drops = CounterMetricFamily(
+        "turnpike_accounting_drops", "requests not answered", labels=(*_NAS, "reason")
+    )
+    histogram = HistogramMetricFamily(
+        "turnpike_accounting_request_seconds", "until the record is on the disk", labels=_NAS
+    )
+    for labels, client in _clients(workers):
+        said = client.accounting
+        for reason, count in said.drops.items():
+            drops.add_metric((*labels, reason), count)
+        histogram.add_metric(labels, _cumulative(said.latency_buckets), said.latency_sum_s)
+    yield from (drops, histogram)
+
+
+def _of_spools(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:
+    for field, text in _SPOOL_GAUGES:
+        gauge = GaugeMetricFamily(f"turnpike_spool_{field}", text, labels=("worker",))
+        for name, worker in workers.items():
+            gauge.add_metric((name,), float(getattr(worker.spool, field)))
+        yield gauge
+    for field, text in _SPOOL_COUNTS:
+        counter = CounterMetricFamily(f"turnpike_spool_{field}", text, labels=("worker",))
+        for name, worker in workers.items():
+            counter.add_metric((name,), getattr(worker.spool, field))
+        yield counter
+
+
+def _of_ingest(said: IngestStatus, now_s: float) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "turnpike_ingest_connected", "1 while the database takes records", float(said.connected)
+    )
+    yield GaugeMetricFamily(
+        "turnpike_ingest_waiting_records", "on the disk and not in the database", said.waiting
+    )
+    oldest_at = said.oldest_undrained_at
+    yield GaugeMetricFamily(
+        "turnpike_ingest_oldest_undrained_seconds",
+        "how long the oldest record has waited for the database",
+        max(0.0, now_s - oldest_at) if oldest_at else 0.0,
+    )
+    for field, text in _INGEST_COUNTS:
+        yield CounterMetricFamily(f"turnpike_ingest_{field}", text, getattr(said, field))
 
 
 def _by_worker(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:

@@ -111,7 +111,7 @@ def test_counters_go_on_through_a_change_of_the_secret(world: World) -> None:
     after = world.at("192.0.2.1")
     assert after is not None
     assert (after.secret.octets, after.counters.requests) == (b"another", 5)
-    assert [client.counters.requests for _, client in world.table.entries()] == [5]
+    assert [known.auth.counters.requests for known in world.table.entries()] == [5]
 
 
 def test_one_that_did_not_change_stays_the_same_object(world: World) -> None:

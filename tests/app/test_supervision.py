@@ -1,5 +1,6 @@
 """Processes that are killed come back, are told to stop and stop, and leave nobody behind."""
 
+import json
 import os
 import signal
 import socket
@@ -10,7 +11,17 @@ import pytest
 
 from core import postgres_pidfile, status
 from core.postgres import Cluster
-from tests.asking import ACCESS_ACCEPT, ACCESS_REJECT, Nas, pap_request, read, status_server
+from tests.asking import (
+    ACCESS_ACCEPT,
+    ACCESS_REJECT,
+    ACCOUNTING_RESPONSE,
+    Nas,
+    accounting_request,
+    pap_request,
+    read,
+    status_server,
+    tlv,
+)
 from tests.scenarios.flows import flows, is_let_in, private_url, processes_of, sql
 from tests.serving import ISP, PASSWORD, SECRET, Turnpike, eventually, turnpike_process
 
@@ -90,13 +101,45 @@ def test_workers_killed_again_and_again_are_back_within_two_seconds_each(house: 
     eventually(lambda: set(house.worker_pids().values()) == set(children(house, "login")), 5.0)
 
 
-def test_the_accounting_port_answers_status_server_alone(house: Turnpike) -> None:
+def acknowledges(nas: Nas, record: bytes) -> bool:
+    reply = nas.ask(record)
+    return reply is not None and read(reply, record, KEY, signed=False).code == ACCOUNTING_RESPONSE
+
+
+def test_the_accounting_port_answers_what_is_accounting(house: Turnpike) -> None:
     with Nas(house.acct) as nas:
-        assert nas.answer(status_server(secret=KEY), KEY).code == 5
+        assert nas.answer(status_server(secret=KEY), KEY).code == ACCOUNTING_RESPONSE
+        start = accounting_request(tlv(40, 1) + tlv(44, "port"), secret=KEY)
+        assert acknowledges(nas, start)
         assert nas.ask(pap_request("alice", PASSWORD, secret=KEY, identifier=9), 0.5) is None
 
 
-@pytest.mark.parametrize("role", ["replicator", "web"])
+def test_a_session_is_listed_with_what_was_used_once_its_packets_are_acknowledged(
+    house: Turnpike,
+) -> None:
+    def told(status_type: int, seconds: int, received: int, sent: int) -> bytes:
+        attributes = tlv(40, status_type) + tlv(44, "listed") + tlv(1, "alice")
+        attributes += tlv(42, received) + tlv(43, sent) + tlv(46, seconds)
+        return accounting_request(attributes, secret=KEY, identifier=status_type)
+
+    with Nas(house.acct) as nas:
+        for packet in (told(1, 0, 0, 0), told(3, 300, 1_000, 70_000), told(2, 500, 1_500, 90_000)):
+            assert acknowledges(nas, packet)
+
+    def listed() -> list[dict[str, object]]:
+        said = house.command("session", "list", "--acct-session-id", "listed", "--json")
+        return [one for one in json.loads(said) if one["stopped_at"]]
+
+    eventually(listed, 10.0)
+    [session] = listed()
+    assert (session["subscriber"], session["input_octets"], session["output_octets"]) == (
+        "alice", 1_500, 90_000,
+    )  # fmt: skip
+    [day] = json.loads(house.command("usage", "alice", "--by", "day", "--json"))
+    assert (day["upload_octets"], day["download_octets"]) == (1_500, 90_000)
+
+
+@pytest.mark.parametrize("role", ["replicator", "web", "ingest"])
 def test_the_other_processes_come_back_as_well_and_logins_do_not_notice(
     house: Turnpike, role: str
 ) -> None:
@@ -175,7 +218,7 @@ def test_a_killed_supervisor_is_outlived_by_the_database_alone_which_the_next_ad
         assert reply is not None
         assert reply[0] == ACCESS_REJECT
     assert postgres_pidfile.read(house.paths.postgres / "data") == before
-    assert len([c for c in processes_of(house).values() if "app.children" in c]) == 4
+    assert len([c for c in processes_of(house).values() if "app.children" in c]) == 5
 
 
 def test_sigterm_during_the_start_leaves_nobody_either(house: Turnpike) -> None:

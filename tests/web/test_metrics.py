@@ -5,7 +5,9 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from aaa.status import ClientStatus, ReplicatorStatus, WorkerStatus
+from aaa.status import AccountingStatus, ClientStatus, ReplicatorStatus, WorkerStatus
+from accounting.spool import SpoolStatus
+from accounting.status import IngestStatus
 from core import status
 from core.clock import Clock
 from core.radius.counters import LATENCY_BOUNDS_S
@@ -14,12 +16,19 @@ from web.metrics import NodeCollector
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
+ACCOUNTING = AccountingStatus(
+    20, 2, 1, 17, {"spool-full": 3}, [2] * (len(LATENCY_BOUNDS_S) + 1), 0.25
+)
+SPOOL = SpoolStatus(40, 9_000, 0.5, False, "", 17, 3, 0)
+
+
 def client(nas: str = "bras-1", **more: object) -> ClientStatus:
     values: dict[str, object] = {
         "tenant_id": 1, "nas": nas, "requests": 9, "duplicates": 1, "status_servers": 2,
         "accepts": 4, "challenges": 1, "unsigned_requests": 0,
         "rejects": {"password": 3, "suspended": 1}, "drops": {"bad-authenticator": 5},
         "latency_buckets": [1] * (len(LATENCY_BOUNDS_S) + 1), "latency_sum_s": 0.5,
+        "accounting": ACCOUNTING,
     }  # fmt: skip
     return ClientStatus(**(values | more))  # type: ignore[arg-type]  # the defaults above fit
 
@@ -47,10 +56,12 @@ def of(samples: Samples, name: str, **labels: str) -> float:
 
 def test_what_a_worker_counted_is_there_by_nas(tmp_path: Path) -> None:
     said = WorkerStatus(
-        7, 1_800_000_000.0, [client(), client("bras-2")], {"unknown-client": 6}, 8, 2, False
+        7, 1_800_000_000.0, [client(), client("bras-2")], {"unknown-client": 6}, 8, 2, False, SPOOL
     )
     status.write(tmp_path, "worker-0", said)
-    status.write(tmp_path, "worker-1", WorkerStatus(8, 1.8e9, [client(accepts=1)], {}, 0, 0, False))
+    status.write(
+        tmp_path, "worker-1", WorkerStatus(8, 1.8e9, [client(accepts=1)], {}, 0, 0, False, SPOOL)
+    )
     samples = scrape(tmp_path)
     one = {"worker": "0", "tenant": "1", "nas": "bras-1"}
     assert of(samples, "turnpike_radius_requests_total", **one) == 9
@@ -74,7 +85,7 @@ def test_what_a_worker_counted_is_there_by_nas(tmp_path: Path) -> None:
 
 def test_the_histogram_adds_up(tmp_path: Path) -> None:
     buckets = [*range(len(LATENCY_BOUNDS_S) + 1)]
-    said = WorkerStatus(7, 1.8e9, [client(latency_buckets=buckets)], {}, 0, 0, False)
+    said = WorkerStatus(7, 1.8e9, [client(latency_buckets=buckets)], {}, 0, 0, False, SPOOL)
     status.write(tmp_path, "worker-0", said)
     samples = scrape(tmp_path)
     one = {"worker": "0", "tenant": "1", "nas": "bras-1"}
@@ -109,7 +120,7 @@ def test_a_directory_that_was_never_current_has_no_age(tmp_path: Path) -> None:
 
 def test_a_nas_of_any_name_breaks_no_line(tmp_path: Path) -> None:
     name = 'bras "1"\\\n{}é'
-    said = WorkerStatus(7, 1.8e9, [client(name)], {}, 0, 0, False)
+    said = WorkerStatus(7, 1.8e9, [client(name)], {}, 0, 0, False, SPOOL)
     status.write(tmp_path, "worker-0", said)
     samples = scrape(tmp_path)
     assert of(samples, "turnpike_radius_requests_total", worker="0", tenant="1", nas=name) == 9
@@ -117,3 +128,23 @@ def test_a_nas_of_any_name_breaks_no_line(tmp_path: Path) -> None:
 
 def test_a_node_that_has_just_begun_answers_with_nothing_to_tell(tmp_path: Path) -> None:
     assert scrape(tmp_path) == {}
+
+
+def test_records_are_counted_from_the_port_to_the_database(tmp_path: Path) -> None:
+    said = WorkerStatus(7, 1.8e9, [client()], {}, 0, 0, False, SPOOL)
+    status.write(tmp_path, "worker-0", said)
+    late = IngestStatus(1, 1.8e9, True, 15, 2, 1, 4, 25, Clock().unix_s() - 61.0, 0.0)
+    status.write(tmp_path, "ingest", late)
+    samples = scrape(tmp_path)
+    one = {"worker": "0", "tenant": "1", "nas": "bras-1"}
+    assert of(samples, "turnpike_accounting_requests_total", **one) == 20
+    assert of(samples, "turnpike_accounting_responses_total", **one) == 17
+    assert of(samples, "turnpike_accounting_drops_total", **one, reason="spool-full") == 3
+    assert of(samples, "turnpike_accounting_request_seconds_sum", **one) == 0.25
+    assert of(samples, "turnpike_spool_records", worker="0") == 40
+    assert of(samples, "turnpike_spool_used", worker="0") == 0.5
+    assert of(samples, "turnpike_spool_refused_total", worker="0") == 3
+    assert of(samples, "turnpike_ingest_waiting_records") == 25
+    assert 61 <= of(samples, "turnpike_ingest_oldest_undrained_seconds") < 70
+    assert of(samples, "turnpike_ingest_records_total") == 15
+    assert of(samples, "turnpike_ingest_dead_letters_total") == 1

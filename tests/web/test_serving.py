@@ -91,7 +91,13 @@ def test_health_tells_people_and_load_balancers(house: Turnpike) -> None:
     assert (status, content_type) == (200, "application/json; charset=utf-8")
     said = json.loads(body)
     assert said.pop("directory_age_s") < 5.0
-    assert said == {"status": "ok", "workers": 2, "database": "connected", "subscribers": 1}
+    assert said == {
+        "status": "ok",
+        "workers": 2,
+        "database": "connected",
+        "subscribers": 1,
+        "accounting": {"waiting": 0, "oldest_s": 0.0, "alarms": []},
+    }
 
 
 def test_what_is_not_there_is_not_there_and_nothing_changes_by_a_get(house: Turnpike) -> None:

@@ -4,20 +4,25 @@ A key between two tables of one tenant names the tenant too: foreign keys are ch
 beyond row-level security, and an id of another tenant must not be usable.
 """
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Network
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
     Index,
+    Integer,
+    Numeric,
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, INET, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -36,6 +41,22 @@ class Profile(Base):
         UniqueConstraint("tenant_id", "code"),
         CheckConstraint("at_limit IN ('reject', 'kick_oldest')", name="at_limit"),
         CheckConstraint("session_limit >= 0", name="session_limit"),
+        CheckConstraint("quota_octets > 0 AND quota_time_s > 0", name="quota"),
+        CheckConstraint(
+            "quota_direction IN ('total', 'download', 'upload')", name="quota_direction"
+        ),
+        CheckConstraint(
+            "quota_window IN ('anchor', 'calendar', 'day', 'rolling', 'none')", name="quota_window"
+        ),
+        CheckConstraint(
+            "at_quota IN ('throttle', 'block', 'walled_garden', 'nothing')", name="at_quota"
+        ),
+        # Ingest asks for these with each batch.
+        Index(
+            "ix_profile_with_quota",
+            "id",
+            postgresql_where=text("quota_octets IS NOT NULL OR quota_time_s IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -52,6 +73,15 @@ class Profile(Base):
     session_timeout_s: Mapped[int | None] = mapped_column(BigInteger)  # 32 bits unsigned
     interim_s: Mapped[int | None] = mapped_column(server_default="300")
     address_pool: Mapped[str | None] = mapped_column(Text)
+    quota_octets: Mapped[int | None] = mapped_column(BigInteger)
+    quota_time_s: Mapped[int | None] = mapped_column(BigInteger)
+    quota_direction: Mapped[str] = mapped_column(Text, server_default="total")
+    quota_window: Mapped[str] = mapped_column(Text, server_default="anchor")
+    at_quota: Mapped[str] = mapped_column(Text, server_default="nothing")
+    fup_download_bps: Mapped[int | None] = mapped_column(BigInteger)
+    fup_upload_bps: Mapped[int | None] = mapped_column(BigInteger)
+    zones: Mapped[list[object]] = mapped_column(JSONB, server_default="[]")  # `aaa.zones`
+    thresholds: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default="{80,100,120}")
 
 
 class Subscriber(Base):
@@ -74,6 +104,7 @@ class Subscriber(Base):
     delegated_ipv6: Mapped[IPv6Network | None] = mapped_column(CIDR)
     # Extra reply attributes, name -> a value or a list of values.
     reply: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
+    quota_anchor: Mapped[date | None] = mapped_column(Date)  # None: the entitlement's first day
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now(), onupdate=func.now()
@@ -120,6 +151,68 @@ class Entitlement(Base):
     tenant_id: Mapped[int] = mapped_column(BigInteger)
     profile_id: Mapped[int] = mapped_column(BigInteger)
     valid_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    # Stays when the profile changes: a quota's months begin on this day.
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class QuotaUsage(Base):
+    """What a subscriber used of a quota from then to then, weighted: in hundredths.
+
+    A sum of his rows in `usage` under a `rule` (`aaa.quota`), kept so that nobody has to add
+    them up: a row under another rule, or that is missing, is worked out from them.
+    """
+
+    __tablename__ = "quota_usage"
+    __table_args__ = (_of_subscriber(),)
+
+    subscriber_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    starts_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    ends_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))  # None: never
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    rule: Mapped[str] = mapped_column(Text)
+    octets: Mapped[Decimal] = mapped_column(Numeric)
+    time_s: Mapped[Decimal] = mapped_column(Numeric)
+    unsettled_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class QuotaCrossing(Base):
+    """A threshold, in per cent, that was crossed in a window: once, whatever is said again.
+
+    Once more only where the quota itself has changed.
+    """
+
+    __tablename__ = "quota_crossing"
+    __table_args__ = (_of_subscriber(),)
+
+    subscriber_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    window_starts_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    threshold: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    quota_octets: Mapped[int | None] = mapped_column(BigInteger)
+    quota_time_s: Mapped[int | None] = mapped_column(BigInteger)
+    crossed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class QuotaState(Base):
+    """What logins know of a quota: used by then, in whole octets and seconds, weighted.
+
+    From `window_ends_at` on nothing is used, until this says something else.  Written when
+    it has moved by a hundredth of the quota or changes what a login gets, for each change of
+    it goes to every node.
+    """
+
+    __tablename__ = "quota_state"
+    __table_args__ = (_of_subscriber(),)
+
+    subscriber_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    window_starts_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    window_ends_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    octets: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    time_s: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    # The quota that it was judged by.
+    quota_octets: Mapped[int | None] = mapped_column(BigInteger)
+    quota_time_s: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Hold(Base):

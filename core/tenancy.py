@@ -23,6 +23,8 @@ class Tenant(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     code: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
     name: Mapped[str] = mapped_column(Text)
+    # Where its days and months begin; a name of the IANA database.
+    timezone: Mapped[str] = mapped_column(Text, server_default="UTC")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 

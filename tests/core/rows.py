@@ -44,6 +44,12 @@ async def _insert(owner: asyncpg.Connection, code: str, octet: int) -> int:
             VALUES ({subscriber_id}, {tenant_id}, {profile_id});
         INSERT INTO hold (subscriber_id, tenant_id, source)
             VALUES ({subscriber_id}, {tenant_id}, 'staff');
+        INSERT INTO quota_usage (subscriber_id, tenant_id, starts_at, rule, octets, time_s)
+            VALUES ({subscriber_id}, {tenant_id}, now(), '', 1, 1);
+        INSERT INTO quota_crossing (subscriber_id, tenant_id, window_starts_at, threshold,
+                crossed_at)
+            VALUES ({subscriber_id}, {tenant_id}, now(), 100, now());
+        INSERT INTO quota_state (subscriber_id, tenant_id) VALUES ({subscriber_id}, {tenant_id});
         INSERT INTO subscriber_nas (subscriber_id, tenant_id, nas_id)
             VALUES ({subscriber_id}, {tenant_id}, {nas_id});
         INSERT INTO decision (tenant_id, decision_uid, at, outcome)

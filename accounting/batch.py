@@ -40,6 +40,7 @@ class Batch:
     groups: list[Folded] = field(default_factory=list)
     records: int = 0
     dead: dict[str, int] = field(default_factory=dict)  # reason -> records
+    gigawords: set[int] = field(default_factory=set)  # NASes that were first seen to send some
 
     def sessions(self) -> Iterator[SessionNow]:
         """What changed.  Worked out when asked: most who look at a batch ask once or never."""

@@ -1,10 +1,10 @@
 """Records that could not be counted: shown to people, and tried again when they say so.
 
 A retry goes the way of every record.  What is counted then leaves the table; what still
-cannot be stays, with the reason of today.
+cannot be stays, with the reason of today.  Its NAS is taken as it is now.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,7 +16,9 @@ from sqlalchemy import select
 from accounting import staging
 from accounting.ingest import Ingest
 from accounting.models import DeadLetter
-from accounting.reading import SESSION_AT, Portion, Reading, understand
+from accounting.nas_views import views_in
+from accounting.reading import COUNTED_AS_AT, SESSION_AT, Portion, Reading, understand
+from accounting.records import NasView
 from accounting.spool_reader import SpooledRecord
 from accounting.trouble import in_a_line, is_the_worlds
 from core.db import NodeDatabase, Tx
@@ -31,7 +33,7 @@ SELECT id, tenant_id, extract(epoch FROM received_at)::float8 AS received_at, na
 _COUNTED: Final = "DELETE FROM dead_letter WHERE id = $1"
 _STILL: Final = "UPDATE dead_letter SET reason = $2, retried_at = now() WHERE id = $1"
 _LINEAGE: Final = """
-UPDATE accounting_record SET session_id = $4
+UPDATE accounting_record SET session_id = $4, counted_as = $5
  WHERE received_at = to_timestamp($1) AND segment = $2 AND seq = $3
 """
 
@@ -110,19 +112,24 @@ async def _retry(tx: Tx, ingest: Ingest, tenant_id: int, number: int) -> str | N
     row = await connection.fetchrow(_READ, tenant_id, number)
     if row is None:
         return None
-    reading = _reading(row)
+    reading = _reading(row, await views_in(connection, row["nas_id"]))
     if reading.dead:
         return reading.dead[0].reason
     await ingest.again(tx, reading)
     [raw_row] = reading.raw
     await connection.execute(
-        _LINEAGE, row["received_at"], row["segment"], row["seq"], raw_row[SESSION_AT]
+        _LINEAGE,
+        row["received_at"],
+        row["segment"],
+        row["seq"],
+        raw_row[SESSION_AT],
+        raw_row[COUNTED_AS_AT],
     )
     await connection.execute(_COUNTED, number)
     return ""
 
 
-def _reading(row: asyncpg.Record) -> Reading:
+def _reading(row: asyncpg.Record, views: Mapping[int, NasView]) -> Reading:
     host, _, port = row["source"].rpartition(":")
     record = SpooledRecord(
         row["seq"],
@@ -134,4 +141,4 @@ def _reading(row: asyncpg.Record) -> Reading:
         row["packet"],
     )
     segment: UUID = row["segment"]
-    return understand([Portion(segment, "", row["seq"] - 1, [record])], {})
+    return understand([Portion(segment, "", row["seq"] - 1, [record])], views)

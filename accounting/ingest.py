@@ -164,7 +164,7 @@ class Ingest:
         if not is_stored:
             await staging.write(connection, "stage_record", reading.raw)
         await staging.write(connection, "stage_dead", reading.dead)
-        batch = Batch(groups=folded, records=len(reading.raw))
+        batch = Batch(groups=folded, records=len(reading.raw), gigawords=reading.gigawords)
         for dead in reading.dead:
             batch.dead[dead.reason] = batch.dead.get(dead.reason, 0) + 1
         for box, mark in fresh:

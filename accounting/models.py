@@ -46,6 +46,7 @@ ACCOUNTING_RECORD = Table(
     Column("segment", Uuid, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("packet", LargeBinary, nullable=False),
+    Column("counted_as", BigInteger),  # `accounting.counted_as`
     Index(None, "received_at", postgresql_using="brin"),
     Index(None, "session_id"),
     postgresql_partition_by="RANGE (received_at)",

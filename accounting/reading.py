@@ -10,6 +10,8 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from accounting.counted_as import counted_as
+from accounting.counters import WRAP
 from accounting.identity import SessionKey, session_key
 from accounting.records import NAS_STATUSES, NasView, Record, Unreadable, read
 from accounting.spool_reader import SpooledRecord
@@ -22,6 +24,7 @@ RawRow = list[object]
 """A row of accounting_record; its session is filled in when it is known."""
 
 SESSION_AT: Final = 4  # of a RawRow
+COUNTED_AS_AT: Final = 8
 
 
 class Portion(NamedTuple):
@@ -66,6 +69,8 @@ class Reading:
     groups: dict[bytes, Arrivals]
     nas_records: list[Record]  # Accounting-On and -Off
     dead: list[DeadRow]
+    # NASes that were not known to send gigawords, and sent some.
+    gigawords: set[int] = field(default_factory=set)
     is_whole: bool = True  # else the rules failed at some record, and none is understood
 
 
@@ -95,6 +100,7 @@ def understand(
     groups: dict[bytes, Arrivals] = {}
     nas_records: list[Record] = []
     dead: list[DeadRow] = []
+    gigawords: set[int] = set()
     sources: dict[tuple[str, int], str] = {}
     for portion in portions:
         segment = portion.segment
@@ -104,7 +110,17 @@ def understand(
             source = sources.get((host, port))
             if source is None:
                 source = sources[host, port] = source_of(host, port)
-            row: RawRow = [tenant_id, received_at_s, nas_id, source, None, segment, seq, packet]
+            row: RawRow = [
+                tenant_id,
+                received_at_s,
+                nas_id,
+                source,
+                None,
+                segment,
+                seq,
+                packet,
+                None,
+            ]
             raw.append(row)
             reason = refused.get((segment, seq), "") if refused else ""
             if not reason:
@@ -113,6 +129,13 @@ def understand(
                     nas = NasView(nas_id, tenant_id)
                 found = _read(packet, received_at_s, nas)
                 if isinstance(found, Record):
+                    row[COUNTED_AS_AT] = counted_as(found, nas)
+                    if (
+                        found.sent_gigawords
+                        and not nas.sends_gigawords
+                        and (found.input_octets >= WRAP or found.output_octets >= WRAP)
+                    ):
+                        gigawords.add(nas_id)
                     if found.status in NAS_STATUSES:
                         nas_records.append(found)
                         continue
@@ -128,7 +151,7 @@ def understand(
             dead.append(
                 DeadRow(tenant_id, received_at_s, nas_id, source, packet, reason, segment, seq)
             )
-    return Reading(portions, raw, groups, nas_records, dead)
+    return Reading(portions, raw, groups, nas_records, dead, gigawords)
 
 
 def _read(packet: bytes, received_at_s: float, nas: NasView) -> Record | Unreadable:

@@ -78,6 +78,16 @@ class NasView(msgspec.Struct, frozen=True, gc=False):
     skew_back_s: int = MAX_SKEW_BACK_S
     skew_ahead_s: int = MAX_SKEW_AHEAD_S
     sends_gigawords: bool = False  # it was ever seen to: its counters do not wrap
+    swapped_at_s: tuple[int, ...] = ()  # when `swap_octets` was changed
+
+    def swaps(self, began_s: int) -> bool:
+        """Whether to turn the counters of a session round that began then.
+
+        A session keeps the direction that it began with: turned round in the middle, what
+        it downloaded would count as uploaded once more.
+        """
+        later = sum(began_s < at_s for at_s in self.swapped_at_s)
+        return self.swap_octets ^ (later % 2 == 1)
 
 
 class About(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -127,6 +137,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     wide: bool  # this NAS is known to send gigawords: a falling counter is no wrap
     line_bps: int | None
     about: About
+    swapped: bool = False  # what was sent as input counts as output
 
 
 class Unreadable(msgspec.Struct, frozen=True, gc=False):
@@ -164,7 +175,10 @@ def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreada
         output_octets += (_number(first.get(ACCT_OUTPUT_GIGAWORDS)) or 0) << 32
     input_packets = _number(first.get(ACCT_INPUT_PACKETS)) or 0
     output_packets = _number(first.get(ACCT_OUTPUT_PACKETS)) or 0
-    if nas.swap_octets:
+    swapped = nas.swap_octets
+    if nas.swapped_at_s:
+        swapped = nas.swaps(at_s - (session_time_s or 0))
+    if swapped:
         input_octets, output_octets = output_octets, input_octets
         input_packets, output_packets = output_packets, input_packets
 
@@ -193,6 +207,7 @@ def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreada
         sent_gigawords or nas.sends_gigawords,
         nas.line_bps,
         about,
+        swapped,
     )
 
 

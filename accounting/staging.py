@@ -24,7 +24,7 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 
 
 _TABLES: Final = {
     "stage_record": "tenant_id bigint, received_at float8, nas_id bigint, source text,"
-    " session_id bigint, segment uuid, seq bigint, packet bytea",
+    " session_id bigint, segment uuid, seq bigint, packet bytea, counted_as bigint",
     "stage_group": "key bytea, tenant_id bigint, sessions bytea, state bytea, abouts bytea",
     "stage_new_group": "key bytea, tenant_id bigint, sessions bytea, state bytea, abouts bytea",
     "stage_session": "id bigint, tenant_id bigint, nas_id bigint, nas_reported text,"
@@ -106,8 +106,9 @@ SELECT tenant_id, subscriber_id, session_id, to_timestamp(begins_at), confidence
 """
 _INSERT_RECORDS: Final = """
 INSERT INTO accounting_record (tenant_id, received_at, nas_id, source, session_id, segment, seq,
-                               packet)
-SELECT tenant_id, to_timestamp(received_at), nas_id, source, session_id, segment, seq, packet
+                               packet, counted_as)
+SELECT tenant_id, to_timestamp(received_at), nas_id, source, session_id, segment, seq, packet,
+       counted_as
   FROM stage_record
 """
 _UPSERT_HISTORY: Final = """

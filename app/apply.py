@@ -23,7 +23,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.secret import CannotOpen, Secret, Vault
 from nas_adapters import registry
 from nas_adapters.registry import StoredNas
-from nas_adapters.secrets import open_secret
+from nas_adapters.secrets import open_coa_secret, open_secret
 
 LOCK: Final = 0x6170706C  # "appl", of pg_advisory_xact_lock
 
@@ -156,23 +156,38 @@ async def _put_nases(
     now: datetime,
 ) -> None:
     new: list[tuple[registry.NasSpec, Secret]] = []
+    new_coa: dict[str, Secret] = {}
     for entry in entries:
         spec, old = entry.spec, stored.get(entry.spec.name)
         if old is None:
             if entry.secret is None:
                 raise Invalid(f"nas {spec.name}: secret: missing; a new NAS needs one")
             new.append((spec, entry.secret))
+            if entry.coa_secret is not None:
+                new_coa[spec.name] = entry.coa_secret
             scope.lines.append(f"+ nas {spec.name}")
             continue
         changed = changes(old.spec, spec)
         differs = entry.secret is not None and not _is_secret(vault, scope, old, entry.secret)
         if differs:
             changed.append("secret changed")
+        coa_differs = entry.coa_secret is not None and not _is_coa_secret(
+            vault, scope, old, entry.coa_secret
+        )
+        if coa_differs:
+            changed.append("coa_secret changed")
         if changed:
             scope.lines.append(f"~ nas {spec.name}: {', '.join(changed)}")
-            secret = entry.secret if differs else None
-            await registry.change(tx, vault, scope.tenant_id, spec, secret, now=now)
-    await registry.add(tx, vault, scope.tenant_id, new, now=now)
+            await registry.change(
+                tx,
+                vault,
+                scope.tenant_id,
+                spec,
+                entry.secret if differs else None,
+                coa_secret=entry.coa_secret if coa_differs else None,
+                now=now,
+            )
+    await registry.add(tx, vault, scope.tenant_id, new, coa_secrets=new_coa, now=now)
 
 
 def _is_secret(vault: Vault, scope: _Scope, old: StoredNas, secret: Secret) -> bool:
@@ -180,3 +195,12 @@ def _is_secret(vault: Vault, scope: _Scope, old: StoredNas, secret: Secret) -> b
         return open_secret(vault, scope.tenant_id, old.id, old.secret_sealed) == secret
     except CannotOpen:
         return False  # sealed with a key that is lost: what the file says replaces it
+
+
+def _is_coa_secret(vault: Vault, scope: _Scope, old: StoredNas, secret: Secret) -> bool:
+    if old.coa_secret_sealed is None:
+        return False
+    try:
+        return open_coa_secret(vault, scope.tenant_id, old.id, old.coa_secret_sealed) == secret
+    except CannotOpen:
+        return False

@@ -7,13 +7,17 @@ import typer
 from app import cli_output as output
 from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant
 from core.db import Tx
+from core.units import rate_text
 from nas_adapters import registry
 from nas_adapters.registry import StoredNas
 
 commands = typer.Typer(help="The boxes that may ask.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the NAS.")]
-COLUMNS = ("name", "address", "identifier", "vendor", "require_message_authenticator")
+COLUMNS = (
+    *("name", "address", "identifier", "vendor", "require_message_authenticator"),
+    *("coa_port", "swap_octets", "line_rate"),
+)
 
 
 @commands.command("list")
@@ -43,13 +47,17 @@ def show(
     tenant: TenantCode = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one box.  Its secret is not shown: set another with `turnpike apply`."""
+    """Show one box.  Its secrets are not shown: set others with `turnpike apply`."""
 
     async def work(tx: Tx, _: Scope) -> StoredNas:
         return await registry.get(tx, name)
 
     nas = in_tenant(config, data_dir, tenant, work)
-    row = _row(nas) | {"updated_at": nas.updated_at}
+    row = _row(nas) | {
+        "has_coa_secret": nas.coa_secret_sealed is not None,
+        "sends_gigawords": nas.sends_gigawords,
+        "updated_at": nas.updated_at,
+    }
     if as_json:
         output.as_json(row)
     else:
@@ -77,4 +85,7 @@ def _row(nas: StoredNas) -> dict[str, object]:
         "identifier": spec.identifier or None,
         "vendor": spec.vendor,
         "require_message_authenticator": spec.require_message_authenticator,
+        "coa_port": spec.coa_port_in_use,
+        "swap_octets": spec.swap_octets,
+        "line_rate": rate_text(spec.line_bps) if spec.line_bps else None,
     }

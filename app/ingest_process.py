@@ -11,6 +11,7 @@ from aaa.owners import owners
 from accounting import partitions
 from accounting.drain import Drain, Progress
 from accounting.ingest import Ingest
+from accounting.nas_views import NasViews
 from accounting.status import LATE_AFTER_S, IngestStatus
 from accounting.trouble import in_a_line, is_the_worlds
 from app.child import Ready, Stop
@@ -38,17 +39,20 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     database = NodeDatabase(settings.database_url)
     # The data directory is what the positions belong to, and no other instance has it.
     ingest = Ingest(f"{socket.gethostname()}:{settings.data_dir}", owners=owners)
-    drain = Drain(paths.spool, database, ingest, clock)
+    views = NasViews(database)
+    drain = Drain(paths.spool, database, ingest, clock, views=views, published=(views.learn,))
     started_at = clock.unix_s()
     reporter = status.Reporter(paths.status, "ingest")
     alarm = _Alarm()
     gc.disable()
     collect_at = clock.monotonic() + COLLECT_EVERY_S
-    draining = asyncio.create_task(drain.run())
+    viewing = asyncio.create_task(views.run())
+    draining = asyncio.create_task(_drain(drain, views))
     keeping = asyncio.create_task(_upkeep(settings, drain, clock))
+    tasks = (viewing, draining, keeping)
     ready()
     try:
-        while not stop.is_set() and not draining.done() and not keeping.done():
+        while not stop.is_set() and not any(task.done() for task in tasks):
             alarm.watch(drain.progress, clock.unix_s())
             reporter.tell(_status(drain.progress, started_at))
             if clock.monotonic() >= collect_at:
@@ -60,13 +64,19 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
             except TimeoutError:
                 continue
     finally:
-        draining.cancel()
-        keeping.cancel()
-        await asyncio.wait([draining, keeping])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await database.dispose()
-    for task in (draining, keeping):
+    for task in tasks:
         if not task.cancelled():
             task.result()  # it ends by itself only with a bug; the supervisor starts us again
+
+
+async def _drain(drain: Drain, views: NasViews) -> None:
+    """Count nothing before the settings of the NASes are there."""
+    await views.known.wait()
+    await drain.run()
 
 
 def _status(progress: Progress, started_at: float) -> IngestStatus:

@@ -38,6 +38,7 @@ class ReplyCheck(Protocol):
 class NasEntry:
     spec: NasSpec
     secret: Secret | None  # None: an existing box keeps its own
+    coa_secret: Secret | None  # the same; a new box has none beside `secret`
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,10 @@ def _once(kind: str, what: str, names: Iterable[str], mistakes: list[str]) -> No
 
 
 def _nas(table: Table) -> NasEntry:
-    table.only("name", "address", "identifier", "secret", "vendor", "require_message_authenticator")
+    table.only(
+        *("name", "address", "identifier", "secret", "vendor", "require_message_authenticator"),
+        *("coa_port", "coa_secret", "swap_octets", "line_rate"),
+    )
     return NasEntry(
         NasSpec(
             name=table.need("name", values.name),
@@ -123,8 +127,12 @@ def _nas(table: Table) -> NasEntry:
             require_message_authenticator=table.take(
                 "require_message_authenticator", values.flag, True
             ),
+            coa_port=table.take("coa_port", values.whole(1, 65535), None),
+            swap_octets=table.take("swap_octets", values.flag, False),
+            line_bps=table.take("line_rate", values.rate, None),
         ),
         secret=table.take("secret", values.shared_secret, None, is_secret=True),
+        coa_secret=table.take("coa_secret", values.shared_secret, None, is_secret=True),
     )
 
 

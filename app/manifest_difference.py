@@ -20,6 +20,7 @@ Spec = NasSpec | ProfileSpec | SubscriberSpec
 KEYS: Final[Mapping[str, str]] = {
     "download_bps": "download",
     "upload_bps": "upload",
+    "line_bps": "line_rate",
     "profile": "plan",
     "valid_until": "expires_at",
 }

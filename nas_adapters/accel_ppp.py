@@ -17,13 +17,14 @@ own, the box must be configured to match.  Neither is a URL redirected by attrib
 from dataclasses import replace
 from typing import Final
 
-from nas_adapters.base import Attr, clamped
+from nas_adapters.base import COA_PORT, Attr, clamped
 from nas_adapters.generic import standard
 from nas_adapters.profile import ServiceProfile
 
 KBIT_MAX: Final = 2**31 - 1
 
 name = "accel_ppp"
+coa_port = COA_PORT
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:

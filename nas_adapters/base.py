@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from nas_adapters.profile import ServiceProfile
 
 UINT32_MAX: Final = 2**32 - 1
+COA_PORT: Final = 3799  # RFC 5176 §2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Vendor(Protocol):
     @property
     def name(self) -> str:
         """As a NAS's `vendor` names it."""
+        ...
+
+    @property
+    def coa_port(self) -> int:
+        """Where it listens for Change-of-Authorization unless told otherwise."""
         ...
 
     def render(self, profile: ServiceProfile) -> tuple[Attr, ...]:

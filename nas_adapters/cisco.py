@@ -19,6 +19,7 @@ from nas_adapters.generic import standard
 from nas_adapters.profile import ServiceProfile
 
 name = "cisco"
+coa_port = 1700  # of `aaa server radius dynamic-author` (unconfirmed)
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:

@@ -10,12 +10,13 @@ Rates above 4.29 Gbit/s are said as 4.29 Gbit/s, all that 32 bits hold.
 
 from typing import Final
 
-from nas_adapters.base import Attr, clamped
+from nas_adapters.base import COA_PORT, Attr, clamped
 from nas_adapters.profile import ServiceProfile
 
 INTERIM_MIN_S: Final = 60  # RFC 2869 §5.16: must not be smaller
 
 name = "generic"
+coa_port = COA_PORT
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:

@@ -9,11 +9,12 @@ More than 4.29 Gbit/s cannot be said: such a plan gets 4.29 Gbit/s until the box
 profiles can be named here.  Filter-Id is the user group, HW-Portal-URL the redirect.
 """
 
-from nas_adapters.base import Attr, clamped
+from nas_adapters.base import COA_PORT, Attr, clamped
 from nas_adapters.generic import standard
 from nas_adapters.profile import ServiceProfile
 
 name = "huawei_bng"
+coa_port = COA_PORT
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:

@@ -13,7 +13,7 @@ a firewall chain.  The redirection URL works for hotspot logins only.
 
 from typing import Final
 
-from nas_adapters.base import Attr
+from nas_adapters.base import COA_PORT, Attr
 from nas_adapters.generic import standard
 from nas_adapters.profile import Burst, ServiceProfile
 
@@ -21,6 +21,7 @@ from nas_adapters.profile import Burst, ServiceProfile
 PRIORITY: Final = 8
 
 name = "mikrotik"
+coa_port = COA_PORT  # its manual says 1700, its wiki 3799: look at `/radius incoming`
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:

@@ -3,8 +3,17 @@
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Text, UniqueConstraint, func
-from sqlalchemy.dialects.postgresql import CIDR
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Base
@@ -22,6 +31,8 @@ class Nas(Base):
         UniqueConstraint("tenant_id", "id"),  # the target of keys that may not cross tenants
         UniqueConstraint("tenant_id", "name"),
         UniqueConstraint("address", "identifier"),
+        CheckConstraint("coa_port BETWEEN 1 AND 65535", name="coa_port"),
+        CheckConstraint("line_bps BETWEEN 1 AND 100000000000000", name="line_bps"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -32,6 +43,15 @@ class Nas(Base):
     secret_sealed: Mapped[bytes]
     vendor: Mapped[str] = mapped_column(Text, server_default="generic")
     require_message_authenticator: Mapped[bool] = mapped_column(server_default="true")
+    coa_port: Mapped[int | None]  # None: the vendor's
+    coa_secret_sealed: Mapped[bytes | None]  # None: the RADIUS secret
+    swap_octets: Mapped[bool] = mapped_column(server_default="false")
+    # When `swap_octets` was changed; a trigger keeps it.
+    swapped_at: Mapped[list[datetime]] = mapped_column(
+        ARRAY(DateTime(timezone=True)), server_default="{}"
+    )
+    line_bps: Mapped[int | None] = mapped_column(BigInteger)
+    sends_gigawords: Mapped[bool] = mapped_column(server_default="false")  # nodes learn it
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now(), onupdate=func.now()

@@ -4,10 +4,12 @@ The source address decides which tenant a packet belongs to, so (address, identi
 unique over all tenants; row-level security hides the others, the constraint does not.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
+from types import MappingProxyType
+from typing import Final
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -15,8 +17,12 @@ from sqlalchemy.exc import IntegrityError
 from core.db import Tx
 from core.errors import Conflict, NotFound
 from core.secret import Secret, Vault
+from nas_adapters.base import COA_PORT
 from nas_adapters.models import Nas
-from nas_adapters.secrets import seal_secret
+from nas_adapters.secrets import seal_coa_secret, seal_secret
+from nas_adapters.vendors import VENDORS
+
+NO_SECRETS: Final[Mapping[str, Secret]] = MappingProxyType({})
 
 
 class NasNotFound(NotFound):
@@ -29,22 +35,33 @@ class NasConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class NasSpec:
-    """A box as an operator describes it, but for its secret."""
+    """A box as an operator describes it, but for its secrets."""
 
     name: str
     address: IPv4Network | IPv6Network
     identifier: str = ""  # escaped text; empty: whatever it calls itself
     vendor: str = "generic"
     require_message_authenticator: bool = True
+    coa_port: int | None = None  # None: the vendor's
+    swap_octets: bool = False  # it counts from the subscriber's side
+    line_bps: int | None = None  # no subscriber of this box can be faster
+
+    @property
+    def coa_port_in_use(self) -> int:
+        """Where it listens for Change-of-Authorization (RFC 5176)."""
+        known = VENDORS.get(self.vendor)  # plain SQL may have named any
+        return self.coa_port or (known.coa_port if known else COA_PORT)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredNas:
-    """A box as it is stored; `secret_sealed` opens with `open_secret`."""
+    """A box as it is stored; its secrets open with `open_secret` and `open_coa_secret`."""
 
     id: int
     spec: NasSpec
     secret_sealed: bytes
+    coa_secret_sealed: bytes | None  # None: the other one serves
+    sends_gigawords: bool  # learned: its counters go beyond 32 bits
     updated_at: datetime
 
 
@@ -69,9 +86,15 @@ async def get(tx: Tx, name: str) -> StoredNas:
 
 
 async def add(
-    tx: Tx, vault: Vault, tenant_id: int, boxes: Sequence[tuple[NasSpec, Secret]], *, now: datetime
+    tx: Tx,
+    vault: Vault,
+    tenant_id: int,
+    boxes: Sequence[tuple[NasSpec, Secret]],
+    *,
+    coa_secrets: Mapping[str, Secret] = NO_SECRETS,
+    now: datetime,
 ) -> None:
-    """Register new boxes.
+    """Register new boxes; `coa_secrets` by name, for those that have one of its own.
 
     Raises:
         NasConflict: a name or an (address, identifier) is taken.
@@ -95,6 +118,9 @@ async def add(
             {
                 "id": ids[spec.name],
                 "secret_sealed": seal_secret(vault, tenant_id, ids[spec.name], secret),
+                "coa_secret_sealed": seal_coa_secret(vault, tenant_id, ids[spec.name], coa_secret)
+                if (coa_secret := coa_secrets.get(spec.name)) is not None
+                else None,
             }
             for spec, secret in boxes
         ],
@@ -102,18 +128,28 @@ async def add(
 
 
 async def change(
-    tx: Tx, vault: Vault, tenant_id: int, spec: NasSpec, secret: Secret | None, *, now: datetime
+    tx: Tx,
+    vault: Vault,
+    tenant_id: int,
+    spec: NasSpec,
+    secret: Secret | None,
+    *,
+    coa_secret: Secret | None = None,
+    now: datetime,
 ) -> None:
-    """Make the box of `spec.name` what `spec` says; without `secret` it keeps the old one.
+    """Make the box of `spec.name` what `spec` says; a secret that is not given stays.
 
     Raises:
         NasNotFound: there is no box of that name.
         NasConflict: its (address, identifier) is taken.
     """
     values = _values(spec, now)
-    if secret is not None:
+    if secret is not None or coa_secret is not None:
         nas_id = (await get(tx, spec.name)).id
-        values["secret_sealed"] = seal_secret(vault, tenant_id, nas_id, secret)
+        if secret is not None:
+            values["secret_sealed"] = seal_secret(vault, tenant_id, nas_id, secret)
+        if coa_secret is not None:
+            values["coa_secret_sealed"] = seal_coa_secret(vault, tenant_id, nas_id, coa_secret)
     try:
         async with tx.begin_nested():
             changed = await tx.scalar(
@@ -171,8 +207,18 @@ def _stored(row: Nas) -> StoredNas:
         identifier=row.identifier,
         vendor=row.vendor,
         require_message_authenticator=row.require_message_authenticator,
+        coa_port=row.coa_port,
+        swap_octets=row.swap_octets,
+        line_bps=row.line_bps,
     )
-    return StoredNas(row.id, spec, row.secret_sealed, row.updated_at)
+    return StoredNas(
+        row.id,
+        spec,
+        row.secret_sealed,
+        row.coa_secret_sealed,
+        row.sends_gigawords,
+        row.updated_at,
+    )
 
 
 def _values(spec: NasSpec, now: datetime) -> dict[str, object]:
@@ -182,5 +228,8 @@ def _values(spec: NasSpec, now: datetime) -> dict[str, object]:
         "identifier": spec.identifier,
         "vendor": spec.vendor,
         "require_message_authenticator": spec.require_message_authenticator,
+        "coa_port": spec.coa_port,
+        "swap_octets": spec.swap_octets,
+        "line_bps": spec.line_bps,
         "updated_at": now,
     }

@@ -137,6 +137,12 @@ async def test_a_file_without_tenant_is_for_the_only_one_or_the_one_that_is_name
             id="a secret is never shown",
         ),
         pytest.param(
+            changed("nas", coa_port=1700, coa_secret="other", swap_octets=True, line_rate="1G"),
+            "~ nas bras-1: coa_port none -> 1700, swap_octets false -> true,"
+            " line_rate none -> 1G, coa_secret changed",
+            id="how a box is told, and how it counts",
+        ),
+        pytest.param(
             changed("subscriber", password="another"),
             "~ subscriber pppoe-1042: password changed",
             id="nor a password",

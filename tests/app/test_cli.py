@@ -35,6 +35,10 @@ tenant = "demo-isp"
 name = "bras-1"
 address = "192.0.2.1"
 secret = "nas-s3cret"
+coa_port = 1700
+coa_secret = "coa-s3cret"
+swap_octets = true
+line_rate = "1G"
 [[plan]]
 code = "home-50"
 download = "50M"
@@ -110,6 +114,9 @@ def test_what_was_applied_is_listed_and_no_secret_with_it(turnpike: Turnpike) ->
         "identifier": None,
         "vendor": "generic",
         "require_message_authenticator": True,
+        "coa_port": 1700,
+        "swap_octets": True,
+        "line_rate": "1G",
     }
     [subscriber] = as_json(turnpike("subscriber", "list", "--json", "--tenant", "demo-isp"))
     assert subscriber["username"] == "alice"

@@ -149,6 +149,10 @@ def mistake(kind: str, key: str, value: object, expected: str) -> Any:
         mistake("nas", "vendor", "mikrotick", "there are accel_ppp, cisco, generic"),
         mistake("nas", "identifier", "a\\x00", "holds a NUL"),
         mistake("nas", "require_message_authenticator", "yes", "write true or false"),
+        mistake("nas", "coa_port", 0, "a number from 1 to 65535"),
+        mistake("nas", "coa_secret", "", "as on the NAS"),
+        mistake("nas", "swap_octets", 1, "write true or false"),
+        mistake("nas", "line_rate", "1Gbit", "write a rate as 50M"),
         mistake("plan", "download", "50Mbit", "write a rate as 50M"),
         mistake("plan", "download", 0, "leave it out for no limit"),
         mistake("plan", "session_limit", -1, "a number from 0 to"),
@@ -269,7 +273,8 @@ def test_every_wrong_entry_is_told_but_not_without_end() -> None:
 
 def test_secrets_are_not_told() -> None:
     told = refusal(
-        nas=[NAS | {"secret": "hunter2\n"}], subscriber=[SUBSCRIBER | {"password": 12345}]
+        nas=[NAS | {"secret": "hunter2\n"}, NAS | {"name": "b", "coa_secret": "hunter2\n"}],
+        subscriber=[SUBSCRIBER | {"password": 12345}],
     )
     assert "hunter2" not in told
     assert "12345" not in told

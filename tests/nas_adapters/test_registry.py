@@ -10,7 +10,7 @@ from core.db import Database, enter
 from core.secret import CannotOpen, Secret, Vault
 from nas_adapters import registry
 from nas_adapters.registry import NasConflict, NasNotFound, NasSpec
-from nas_adapters.secrets import open_secret
+from nas_adapters.secrets import open_coa_secret, open_secret
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 VAULT = Vault(bytes(32), random=lambda n: bytes(n))
@@ -125,3 +125,39 @@ async def test_who_is_not_there_is_not_found(database: Database, tenant_id: int)
         await registry.add(tx, VAULT, tenant_id, [(BRAS, SECRET)], now=NOON)
         await registry.remove(tx, "bras-1")
         assert await registry.all_of(tx) == {}
+
+
+async def test_a_coa_secret_opens_as_that_and_as_nothing_else(
+    database: Database, tenant_id: int
+) -> None:
+    told = Secret(b"for-changes")
+    async with database.transaction(tenant_id) as tx:
+        boxes = [(BRAS, SECRET), (NETWORK, SECRET)]
+        await registry.add(tx, VAULT, tenant_id, boxes, coa_secrets={"bras-1": told}, now=NOON)
+        stored = await registry.all_of(tx)
+        assert stored["pops"].coa_secret_sealed is None
+        bras = stored["bras-1"]
+        assert bras.coa_secret_sealed is not None
+        assert open_coa_secret(VAULT, tenant_id, bras.id, bras.coa_secret_sealed) == told
+        with pytest.raises(CannotOpen):
+            open_secret(VAULT, tenant_id, bras.id, bras.coa_secret_sealed)
+        await registry.change(tx, VAULT, tenant_id, NETWORK, None, coa_secret=told, now=NOON)
+        pops = await registry.get(tx, "pops")
+    assert pops.secret_sealed == stored["pops"].secret_sealed
+    assert pops.coa_secret_sealed is not None
+    assert open_coa_secret(VAULT, tenant_id, pops.id, pops.coa_secret_sealed) == told
+
+
+@pytest.mark.parametrize(
+    ("vendor", "own", "port"),
+    [
+        ("mikrotik", None, 3799),
+        ("cisco", None, 1700),
+        ("cisco", 3799, 3799),
+        ("of a later version", None, 3799),
+    ],
+)
+def test_changes_go_to_the_port_of_the_box_else_of_its_vendor(
+    vendor: str, own: int | None, port: int
+) -> None:
+    assert replace(BRAS, vendor=vendor, coa_port=own).coa_port_in_use == port

@@ -12,7 +12,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run peers lint check test compiled-tests bench compile format lock clean
+.PHONY: help install run peers lint check test compiled-tests chaos bench compile format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ compiled-tests: .venv-compiled/.run
 	rm -rf build/tests && mkdir -p build/tests && cp -r tests pyproject.toml build/tests/
 	cd build/tests && ../../.venv-compiled/bin/python -P -m pytest -q tests/core/radius tests/core/test_udp.py tests/aaa \
 		-m "not slow and not scenario and not peer"
+
+chaos: $(VENV)/.test  ## 100 kills under load over 20 000 sessions, some minutes; CHAOS="--kills 20 --only database"
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 bench: $(VENV)/.run .venv-compiled/.run  ## measure against FreeRADIUS; BENCH=--quick only shows that it works
 	@.ci/peers bench

@@ -1,0 +1,25 @@
+"""Killed at random under load, with a quarter of all packets sent twice: nothing acknowledged is
+lost, nothing counts twice, and nothing stays open (the short form of faults D1, D2 and D8)."""
+
+import pytest
+
+from tests.chaos.trial import Load, house, run
+
+pytestmark = [pytest.mark.scenario, pytest.mark.slow]
+
+LOAD = Load()
+
+
+def test_what_was_acknowledged_is_in_the_database_once_whatever_is_killed_when() -> None:
+    assert LOAD.kills >= 10
+    assert LOAD.sessions >= 2_000
+    with house() as one:
+        outcome = run(one, LOAD)
+        assert "Traceback" not in one.log
+    assert sum(outcome.kills.values()) >= 10
+    reports = LOAD.sessions * (LOAD.interims + 2)
+    assert outcome.acknowledged >= reports * (1 + LOAD.duplicates * 0.9)
+    verdict = outcome.verdict
+    assert verdict.is_clean, [
+        one[:3] for one in (verdict.lost, verdict.doubled, verdict.short, verdict.left_open)
+    ]

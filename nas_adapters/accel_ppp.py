@@ -35,6 +35,12 @@ def render(profile: ServiceProfile) -> tuple[Attr, ...]:
     return tuple(attributes)
 
 
+def limits(profile: ServiceProfile) -> tuple[Attr, ...]:
+    """None: it counts and has no attribute to stop at an amount."""
+    del profile
+    return ()
+
+
 def _walled(profile: ServiceProfile) -> ServiceProfile:
     return replace(
         profile,

@@ -33,6 +33,12 @@ def render(profile: ServiceProfile) -> tuple[Attr, ...]:
     return tuple(attributes)
 
 
+def limits(profile: ServiceProfile) -> tuple[Attr, ...]:
+    """None: volume is cut by a prepaid service of the box, not by a user's attribute."""
+    del profile
+    return ()
+
+
 def policer(profile: ServiceProfile) -> str:
     """Both directions, or the one that is limited; the first follows the Q."""
     parts = [

@@ -32,6 +32,12 @@ def render(profile: ServiceProfile) -> tuple[Attr, ...]:
     return tuple(attributes)
 
 
+def limits(profile: ServiceProfile) -> tuple[Attr, ...]:
+    """None: the RFCs know a limit in time only."""
+    del profile
+    return ()
+
+
 def standard(profile: ServiceProfile, *, with_pool: bool = True) -> list[Attr]:
     """Addresses and times.  No rate and no filter: those are a dialect's own."""
     attributes: list[Attr] = []

@@ -9,11 +9,15 @@ queue's word for "no limit" (unconfirmed).
 A filter is the name of an address list, to which the router adds the session's address:
 what the walled garden's firewall rules match.  It is no Filter-Id, because that would name
 a firewall chain.  The redirection URL works for hotspot logins only.
+
+Limits are octets of the session, each in two attributes: the low 32 bits, and Gigawords in
+units of 2^32.  Recv is what the router receives, the upload; Xmit the download (vendor
+docs, which contradict themselves on the direction of counters: look at a session).
 """
 
 from typing import Final
 
-from nas_adapters.base import COA_PORT, Attr
+from nas_adapters.base import COA_PORT, Attr, words
 from nas_adapters.generic import standard
 from nas_adapters.profile import Burst, ServiceProfile
 
@@ -32,6 +36,22 @@ def render(profile: ServiceProfile) -> tuple[Attr, ...]:
         attributes.append(Attr("Mikrotik-Address-List", profile.filter_id))
     if profile.redirect_url:
         attributes.append(Attr("WISPr-Redirection-URL", profile.redirect_url))
+    return (*attributes, *limits(profile))
+
+
+def limits(profile: ServiceProfile) -> tuple[Attr, ...]:
+    attributes: list[Attr] = []
+    for what, octets in (
+        ("Recv", profile.limit_upload_octets),
+        ("Xmit", profile.limit_download_octets),
+        ("Total", profile.limit_octets),
+    ):
+        if octets is not None:
+            low, gigawords = words(octets)
+            attributes += [
+                Attr(f"Mikrotik-{what}-Limit", low),
+                Attr(f"Mikrotik-{what}-Limit-Gigawords", gigawords),
+            ]
     return tuple(attributes)
 
 

@@ -1,7 +1,7 @@
 """What a subscriber is to get, in nobody's dialect.  Vendors translate it.
 
-Rates are bits per second, decimal (50M = 50_000_000); times are seconds.  None
-leaves the choice to the NAS.  Upload and download are the subscriber's view.
+Rates are bits per second, decimal (50M = 50_000_000); times are seconds, limits octets.
+None leaves the choice to the NAS.  Upload and download are the subscriber's view.
 """
 
 from dataclasses import dataclass
@@ -39,3 +39,8 @@ class ServiceProfile:
     interim_s: int | None = 300  # 0 is None
     filter_id: str | None = None  # a list or filter that the NAS knows, e.g. "walled-garden"
     redirect_url: str | None = None
+    # What this session may carry before the NAS ends it by itself: the rest of a quota, for
+    # when nobody reaches the NAS to say so (a backstop).  0 is said as the least there is.
+    limit_octets: int | None = None  # both directions together
+    limit_download_octets: int | None = None
+    limit_upload_octets: int | None = None

@@ -47,6 +47,9 @@ profiles = st.builds(
     interim_s=st.none() | seconds,
     filter_id=st.none() | short_names,
     redirect_url=st.none() | short_names,
+    limit_octets=st.none() | st.integers(0, 2**70),
+    limit_download_octets=st.none() | st.integers(0, 2**70),
+    limit_upload_octets=st.none() | st.integers(0, 2**70),
 )
 
 

@@ -13,8 +13,9 @@ the project's own: FreeRADIUS, which is asked the same, is the check on it.
 
 import argparse
 import hmac
+import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import md5
 from pathlib import Path
 from random import Random
@@ -149,19 +150,31 @@ def write(
     prove = METHODS[method]
     count = -(-(requests or subscribers) // IDENTIFIERS) * IDENTIFIERS
     expected = ACCESS_REJECT if wrong_password else ACCESS_ACCEPT
-    partial = path.with_suffix(".partial")
-    with partial.open("wb", buffering=1 << 20) as file:
-        file.write(b"RADLOAD1" + struct.pack("<IH", count, len(secret)) + secret.encode())
+
+    def made() -> Iterator[bytes]:
         for n, number in enumerate(numbers(subscribers, count, random)):
             who = subscriber(first + number)
             if wrong_password:
                 who = Subscriber(who.number, who.name, "not-" + who.password[4:])
-            packet = access_request(
+            yield access_request(
                 who, prove, identifier=n % IDENTIFIERS, random=random, secret=secret.encode()
             )
-            file.write(struct.pack("<HBB", len(packet), expected, 0) + packet)
-    partial.replace(path)
+
+    save(path, secret.encode(), count, expected, made())
     return count
+
+
+def save(path: Path, secret: bytes, count: int, expected: int, packets: Iterable[bytes]) -> None:
+    """Write so many packets, which expect that code; on the disk before it returns, so that
+    nobody who is measured waits for it."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb", buffering=1 << 20) as file:
+        file.write(b"RADLOAD1" + struct.pack("<IH", count, len(secret)) + secret)
+        for packet in packets:
+            file.write(struct.pack("<HBB", len(packet), expected, 0) + packet)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def read(path: Path) -> tuple[bytes, list[tuple[int, bytes]]]:

@@ -7,8 +7,19 @@ answer the same questions with the same kind of answer.  Knows no server and no 
 from dataclasses import dataclass
 
 SECRET = "bench-secret-7hJ2"
-NAS_NAME = "bras-bench"
-NAS_ADDRESS = "127.0.0.1"
+NASES = 8  # logins come from the first, accounting from all of them
+
+
+def nas_name(box: int) -> str:
+    return f"bras-{box + 1}"
+
+
+def nas_address(box: int) -> str:
+    return f"127.0.0.{box + 1}"
+
+
+NAS_NAME = nas_name(0)
+NAS_ADDRESS = nas_address(0)
 
 # The plan, in the words of `turnpike apply` and of the attributes it comes to.
 PLAN = "home-50"

@@ -26,12 +26,13 @@ from bench.population import (
     ADDRESS_POOL,
     DOWNLOAD_BPS,
     INTERIM_S,
-    NAS_ADDRESS,
-    NAS_NAME,
+    NASES,
     PLAN,
     SECRET,
     SESSION_TIMEOUT_S,
     UPLOAD_BPS,
+    nas_address,
+    nas_name,
     subscriber,
 )
 from bench.processes import Failed, Program
@@ -154,11 +155,12 @@ def manifest(first: int, end: int) -> dict[str, object]:
         "tenant": "bench",
         "nas": [
             {
-                "name": NAS_NAME,
-                "address": f"{NAS_ADDRESS}/32",
+                "name": nas_name(box),
+                "address": f"{nas_address(box)}/32",
                 "secret": SECRET,
                 "vendor": "mikrotik",
             }
+            for box in range(NASES)
         ],
         "plan": [
             {

@@ -11,13 +11,12 @@ Knows what a MikroTik sends, and nothing of servers.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import md5
-from itertools import starmap
 from pathlib import Path
 from struct import Struct
 
 from bench.packets import ETHERNET, FRAMED, IDENTIFIERS, PPP, save
 from bench.population import INTERIM_S, NASES, SECRET, mac, nas_address, nas_name, subscriber
+from core.radius.authenticity import SharedSecret
 from core.radius.packet import attribute
 from core.radius.types import ACCOUNTING_REQUEST, ACCOUNTING_RESPONSE
 
@@ -115,16 +114,13 @@ def whole(records: int) -> int:
     return -(-records // WHOLE) * WHOLE
 
 
-def request(attributes: bytes, identifier: int, secret: bytes) -> bytes:
-    """Signed as RFC 2866 §3 says."""
-    head = bytes((ACCOUNTING_REQUEST, identifier)) + (20 + len(attributes)).to_bytes(2, "big")
-    return head + md5(head + bytes(16) + attributes + secret).digest() + attributes
-
-
 def _save(path: Path, record: Callable[[int], bytes], first: int, count: int) -> None:
-    secret = SECRET.encode()
-    pairs = ((record(n), n % IDENTIFIERS, secret) for n in range(first, first + count))
-    save(path, secret, count, ACCOUNTING_RESPONSE, starmap(request, pairs))
+    shared = SharedSecret(SECRET.encode())
+    packets = (
+        shared.request(ACCOUNTING_REQUEST, n % IDENTIFIERS, record(n))
+        for n in range(first, first + count)
+    )
+    save(path, shared.octets, count, ACCOUNTING_RESPONSE, packets)
 
 
 def _output_octets(number: int, session: int) -> int:

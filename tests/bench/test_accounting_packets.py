@@ -8,11 +8,11 @@ import pytest
 
 from accounting.records import INTERIM, START, STOP, NasView, Record, read
 from bench import packets, radload
-from bench.accounting_packets import STEPS, WHOLE, Stream, place, request
+from bench.accounting_packets import STEPS, WHOLE, Stream, place
 from bench.population import INTERIM_S, NASES, SECRET, nas_address
 from core.radius.authenticity import SharedSecret
 from core.radius.packet import Packet, parse
-from core.radius.types import ACCOUNTING_RESPONSE, NAS_IP_ADDRESS
+from core.radius.types import ACCOUNTING_REQUEST, ACCOUNTING_RESPONSE, NAS_IP_ADDRESS
 from tests.bench.answering import answering
 
 NOON = 1_790_000_000
@@ -22,7 +22,9 @@ SHARED = SharedSecret(SECRET.encode())
 
 
 def understood(attributes: bytes) -> Record:
-    record = read(parse(request(attributes, 0, SECRET.encode())), NOON + 36_000, NasView(1, 1))
+    record = read(
+        parse(SHARED.request(ACCOUNTING_REQUEST, 0, attributes)), NOON + 36_000, NasView(1, 1)
+    )
     assert isinstance(record, Record)
     return record
 
@@ -83,7 +85,7 @@ def test_a_part_of_the_stream_is_the_same_octets_wherever_a_file_begins(tmp_path
     _, everything = packets.read(tmp_path / "all")
     _, second = packets.read(tmp_path / "second")
     assert second == everything[WHOLE:]
-    assert all(SHARED.signs(parse(octets)) for _, octets in second)
+    assert all(SHARED.authenticates(parse(octets)) for _, octets in second)
 
 
 @pytest.mark.skipif(

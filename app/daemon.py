@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
@@ -41,12 +41,12 @@ def run(
     role: str,
     reload: Callable[[], Settings],
     *,
-    announce: Callable[[str, str], None] | None = None,
+    announce: Callable[[Mapping[str, str]], None] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit status.
 
-    `reload` reads the configuration again, for SIGHUP.  `announce` is called with the
-    addresses of the authentication port and the web once all of it answers.
+    `reload` reads the configuration again, for SIGHUP.  `announce` is called with
+    what the ready line says, HOST:PORT by name, once all of it answers.
 
     Raises:
         Refused: it cannot start, and why.
@@ -74,7 +74,7 @@ class _Daemon:
         paths: Paths,
         role: str,
         reload: Callable[[], Settings],
-        announce: Callable[[str, str], None] | None,
+        announce: Callable[[Mapping[str, str]], None] | None,
     ) -> None:
         self._settings = settings
         self._paths = paths
@@ -220,7 +220,7 @@ class _Daemon:
         if self._web is not None:
             places["web"] = shown(self._web)
         if self._announce is not None:
-            self._announce(places.get("auth", ""), places.get("web", ""))
+            self._announce(places)
         line = "ready " + " ".join(f"{name}={place}" for name, place in places.items())
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

@@ -1,6 +1,7 @@
 """`turnpike serve` and `turnpike demo`: from options to a running daemon."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from app import cli_output as output
 from app import daemon, instance
 from app.apply import Applied, apply
 from app.cli_context import CLOCK, settings_of
-from app.demo import DOCUMENT, invitation
+from app.demo import BUSY, DOCUMENT, SECRET, invitation, reachable
+from app.demo_traffic import DemoTraffic
 from app.manifest import parse
 from app.manifest_file import reply_check
 from core.config import Settings
@@ -45,6 +47,8 @@ async def _apply_demo(settings: Settings, url: str, now: datetime) -> Applied:
         return await apply(database, vault, manifest, now=now)
 
 
-def _announce(auth: str, web: str) -> None:
-    """Where it is and how to try it, once it answers."""
-    output.say(invitation(auth, web))
+def _announce(places: Mapping[str, str]) -> None:
+    """Where it is and how to try it, once it answers; and the day of the demo begins."""
+    output.say(invitation(places["auth"], places["web"]))
+    host, _, port = reachable(places["acct"]).rpartition(":")
+    DemoTraffic((host, int(port)), SECRET, BUSY).start()

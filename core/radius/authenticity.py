@@ -65,6 +65,13 @@ class SharedSecret:
         expected = md5(octets[:4] + _ZEROS + octets[20:] + self.octets).digest()
         return compare_digest(expected, octets[4:20])
 
+    def request(self, code: int, identifier: int, attributes: bytes) -> bytes:
+        """The octets of an Accounting-Request, CoA- or Disconnect-Request that `authenticates`
+        believes (RFC 2866 §3, RFC 5176 §2.3)."""
+        length = 20 + len(attributes)
+        head = bytes((code, identifier, length >> 8, length & 0xFF))
+        return head + md5(head + _ZEROS + attributes + self.octets).digest() + attributes
+
     def reply(self, code: int, request: Packet, attributes: bytes, *, signed: bool = True) -> bytes:
         """The octets of a reply, Message-Authenticator first (draft-ietf-radext-deprecating-radius,
         against CVE-2024-3596), then the Response Authenticator over all of it."""

@@ -5,11 +5,24 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from accounting.status import IngestStatus
 from app.paths import Paths
 from core import status
 from core.config import Settings
-from tests.accounting.ingesting import START, STOP, packet, rows, segment_of, spooled, until
+from tests.accounting.ingesting import (
+    NAS,
+    START,
+    STOP,
+    TENANT,
+    packet,
+    rows,
+    segment_of,
+    spooled,
+    until,
+)
+from tests.conftest import execute
 
 ROOT = Path(__file__).parents[2]
 MB = 1_000_000
@@ -78,3 +91,31 @@ async def test_killed_at_any_moment_it_counts_all_of_it_once(
         "SELECT count(*) FROM pg_inherits WHERE inhparent = 'accounting_record'::regclass",
     )
     assert days == [{"count": 12}]  # three days back, today, seven ahead, and the default
+
+
+@pytest.mark.slow
+async def test_nothing_is_counted_before_the_settings_of_its_nas_are_read(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    """The spool is full when it starts, and the NAS counts from the other side."""
+    await execute(
+        fresh_database_url,
+        "INSERT INTO nas (id, tenant_id, name, address, secret_sealed, swap_octets)"
+        f" VALUES ({NAS}, {TENANT}, 'bras-1', '192.0.2.1/32', 'x', true)",
+    )
+    settings = Settings(data_dir=tmp_path, database_url=fresh_database_url)
+    paths = Paths(tmp_path)
+    paths.status.mkdir()
+    segment_of(paths.spool, [spooled(packet(STOP, 600, 600, (600 * MB, 5 * 2**30)), 600)])
+    process = await started(settings)
+
+    async def is_learned() -> bool:
+        [nas] = await rows(fresh_database_url, "SELECT sends_gigawords FROM nas")
+        return bool(nas["sends_gigawords"])
+
+    await until(is_learned, 30)
+    process.terminate()
+    assert await process.wait() == 0
+    assert await rows(
+        fresh_database_url, "SELECT input_octets, output_octets, closed_by FROM session"
+    ) == [{"input_octets": 5 * 2**30, "output_octets": 600 * MB, "closed_by": "stop"}]

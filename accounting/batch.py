@@ -41,6 +41,7 @@ class Batch:
     records: int = 0
     dead: dict[str, int] = field(default_factory=dict)  # reason -> records
     gigawords: set[int] = field(default_factory=set)  # NASes that were first seen to send some
+    heard_again: set[int] = field(default_factory=set)  # sessions that had been silent
 
     def sessions(self) -> Iterator[SessionNow]:
         """What changed.  Worked out when asked: most who look at a batch ask once or never."""

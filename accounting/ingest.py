@@ -160,11 +160,16 @@ class Ingest:
         marks, fresh = await nas_marks.note(connection, reading)
         folded = await self._fold(connection, reading.groups, marks)
         await self._find_owners(tx, folded)
-        await rows.write_groups(connection, folded)
+        heard_again = await rows.write_groups(connection, folded)
         if not is_stored:
             await staging.write(connection, "stage_record", reading.raw)
         await staging.write(connection, "stage_dead", reading.dead)
-        batch = Batch(groups=folded, records=len(reading.raw), gigawords=reading.gigawords)
+        batch = Batch(
+            groups=folded,
+            records=len(reading.raw),
+            gigawords=reading.gigawords,
+            heard_again=heard_again,
+        )
         for dead in reading.dead:
             batch.dead[dead.reason] = batch.dead.get(dead.reason, 0) + 1
         for box, mark in fresh:
@@ -227,7 +232,7 @@ class Ingest:
             assert isinstance(found, Folded)
             done.append(found)
         await staging.empty(connection)
-        await rows.write_groups(connection, done)
+        batch.heard_again |= await rows.write_groups(connection, done)
         batch.groups += done
 
     async def _find_owners(self, tx: Tx, folded: Iterable[Folded]) -> None:

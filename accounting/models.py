@@ -5,7 +5,7 @@ subscriber by key: a row tells what was true when the packet came, also of what 
 and a record that has been acknowledged is never refused for a missing row.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 
@@ -79,6 +79,7 @@ class SessionHistory(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     tenant_id: Mapped[int] = mapped_column(BigInteger)
     points: Mapped[bytes]
+    sealed_at: Mapped[datetime] = mapped_column(MOMENT, server_default=func.now(), index=True)
 
 
 class NasMark(Base):
@@ -144,6 +145,7 @@ class Session(Base):
             "calling_station",
             postgresql_where=text("stopped_at IS NULL AND calling_station <> ''"),
         ),
+        Index("ix_session_silent", "id", postgresql_where=text("silent_since IS NOT NULL")),
         Index(
             "ix_session_open_subscriber",
             "subscriber_id",
@@ -202,6 +204,7 @@ class Session(Base):
     input_octets: Mapped[int] = mapped_column(BigInteger)
     output_octets: Mapped[int] = mapped_column(BigInteger)
     confidence: Mapped[int] = mapped_column(SmallInteger)  # the worst; `accounting.counters`
+    interval_s: Mapped[int] = mapped_column(server_default="0")  # between its last two reports
     # Since when nobody can tell whether it goes on; NULL: it is heard of (domain.md §6).
     silent_since: Mapped[datetime | None] = mapped_column(MOMENT)
 
@@ -272,3 +275,42 @@ class DeadLetter(Base):
     segment: Mapped[UUID] = mapped_column(Uuid)
     seq: Mapped[int] = mapped_column(BigInteger)
     retried_at: Mapped[datetime | None] = mapped_column(MOMENT)
+
+
+class Hearing(Base):
+    """A time in which a node heard its NASes and has counted all that it heard.
+
+    The times between those of a node are when nobody may take silence for an end: they
+    are in the database, so that a restart does not forget them (`accounting.hearing`).
+    """
+
+    __tablename__ = "hearing"
+
+    node: Mapped[str] = mapped_column(EXACT, primary_key=True)
+    since_at: Mapped[datetime] = mapped_column(MOMENT, primary_key=True)
+    until_at: Mapped[datetime] = mapped_column(MOMENT)
+
+
+class NasDay(Base):
+    """How a NAS reported on a day (UTC): sums, for `accounting.quality`."""
+
+    __tablename__ = "nas_day"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    nas_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    records: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    repeated: Mapped[int] = mapped_column(BigInteger, server_default="0")  # told nothing new
+    unreadable: Mapped[int] = mapped_column(BigInteger, server_default="0")  # dead letters
+    ambiguous: Mapped[int] = mapped_column(BigInteger, server_default="0")  # `counters.LOW`
+    implausible: Mapped[int] = mapped_column(BigInteger, server_default="0")  # `QUARANTINE`
+    # Sessions closed, by how; one that is re-opened is taken back.
+    stops: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    reaped: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    redialled: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    restarted: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    reused: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    # When most of its sessions fell silent together, and for how long.
+    silent_gaps: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    silent_s: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    skew_s: Mapped[int | None] = mapped_column(BigInteger)  # its clock against ours, lately

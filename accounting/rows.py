@@ -20,6 +20,12 @@ from accounting.sessions import closed_by
 
 _GONE: Final = "DELETE FROM session WHERE id = ANY ($1::bigint[])"
 
+_ANY_SILENT: Final = "SELECT EXISTS (SELECT FROM session WHERE silent_since IS NOT NULL)"
+_HEARD_AGAIN: Final = """
+UPDATE session SET silent_since = NULL
+ WHERE id = ANY ($1::bigint[]) AND silent_since IS NOT NULL RETURNING id
+"""
+
 # The same device on the same port of the same NAS, still open.  OFFSET 0 and the missing word
 # of the tenant leave PostgreSQL one way: from each new session to its device's open ones.
 # Without statistics it read all open sessions of the NAS instead, for each of the new.
@@ -46,8 +52,10 @@ class Contended(Exception):
     """Another node made one of the batch's groups at the same moment: do it again."""
 
 
-async def write_groups(connection: asyncpg.Connection, folded: Sequence[Folded]) -> None:
+async def write_groups(connection: asyncpg.Connection, folded: Sequence[Folded]) -> set[int]:
     """Store what became of these groups, their sessions and their usage.
+
+    Returns the sessions that had been silent and were heard of again.
 
     Raises:
         Contended: another transaction made one of the groups meanwhile.
@@ -67,7 +75,7 @@ async def write_groups(connection: asyncpg.Connection, folded: Sequence[Folded])
         ids = one.session_ids
         for number, g in one.changed.items():
             if one.described or number >= one.known:
-                whole.append(_whole(one, g))
+                whole.append(whole(one, g))
             else:
                 counters.append(_counters(one, g))
         gone += [ids[number] for number in one.gone]
@@ -86,12 +94,17 @@ async def write_groups(connection: asyncpg.Connection, folded: Sequence[Folded])
     await staging.write(connection, "stage_history", history)
     if gone:
         await connection.execute(_GONE, gone)
+    # Last: by now these sessions are ours until the commit, and nobody marks them any more.
+    if not await connection.fetchval(_ANY_SILENT):
+        return set()
+    seen = [one.session_ids[number] for one in folded for number in one.changed]
+    return {row["id"] for row in await connection.fetch(_HEARD_AGAIN, seen)}
 
 
 async def _bring_back(connection: asyncpg.Connection, folded: Iterable[Folded]) -> None:
     """Some session had been taken for part of another and is one again: write all whole."""
     await staging.empty(connection)
-    whole = [_whole(one, g) for one in folded for g in one.changed.values()]
+    whole = [whole(one, g) for one in folded for g in one.changed.values()]
     await staging.write(connection, "stage_session", whole)
 
 
@@ -146,10 +159,12 @@ def _counters(one: Folded, g: Generation) -> tuple[object, ...]:
         g.input_octets,
         g.output_octets,
         g.confidence,
+        one.group.interval_s,
     )
 
 
-def _whole(one: Folded, g: Generation) -> tuple[object, ...]:
+def whole(one: Folded, g: Generation) -> tuple[object, ...]:
+    """All columns of a session's row, in the order of `stage_session`."""
     about = one.group.about(g)
     _, *counters = _counters(one, g)
     key = one.key

@@ -33,10 +33,10 @@ _TABLES: Final = {
     " nas_address text, nas_port bigint, nas_port_id text, framed_ip text, framed_ipv6 text,"
     " delegated_ipv6 text, multi_session_id text, started_at float8, last_seen_at float8,"
     " stopped_at float8, terminate_cause bigint, closed_by text, session_time_s bigint,"
-    " input_octets bigint, output_octets bigint, confidence smallint",
+    " input_octets bigint, output_octets bigint, confidence smallint, interval_s int",
     "stage_counters": "id bigint, started_at float8, last_seen_at float8, stopped_at float8,"
     " terminate_cause bigint, closed_by text, session_time_s bigint, input_octets bigint,"
-    " output_octets bigint, confidence smallint",
+    " output_octets bigint, confidence smallint, interval_s int",
     "stage_usage": "tenant_id bigint, subscriber_id bigint, session_id bigint, begins_at float8,"
     " confidence smallint, input_octets bigint, output_octets bigint, session_time_s bigint",
     "stage_history": "key bytea, number int, tenant_id bigint, points bytea",
@@ -83,7 +83,7 @@ SELECT id, tenant_id, nas_id, nas_reported, acct_session_id, class_nonce, genera
        nas_port, nas_port_id, nullif(framed_ip, '')::inet, nullif(framed_ipv6, '')::inet,
        nullif(delegated_ipv6, '')::inet, multi_session_id, to_timestamp(started_at),
        to_timestamp(last_seen_at), to_timestamp(stopped_at), terminate_cause, closed_by,
-       session_time_s, input_octets, output_octets, confidence
+       session_time_s, input_octets, output_octets, confidence, interval_s
   FROM stage_session
     ON CONFLICT (id) DO UPDATE
    SET {", ".join(f"{column} = excluded.{column}" for column in _WHOLE if column != "id")}
@@ -94,7 +94,7 @@ UPDATE session AS t
        stopped_at = to_timestamp(s.stopped_at), terminate_cause = s.terminate_cause,
        closed_by = s.closed_by, session_time_s = s.session_time_s,
        input_octets = s.input_octets, output_octets = s.output_octets,
-       confidence = s.confidence
+       confidence = s.confidence, interval_s = s.interval_s
   FROM stage_counters AS s WHERE t.id = s.id
 """
 _INSERT_USAGE: Final = """
@@ -114,7 +114,7 @@ SELECT tenant_id, to_timestamp(received_at), nas_id, source, session_id, segment
 _UPSERT_HISTORY: Final = """
 INSERT INTO session_history (key, number, tenant_id, points)
 SELECT key, number, tenant_id, points FROM stage_history
-    ON CONFLICT (key, number) DO UPDATE SET points = excluded.points
+    ON CONFLICT (key, number) DO UPDATE SET points = excluded.points, sealed_at = now()
 """
 _INSERT_DEAD: Final = """
 INSERT INTO dead_letter (tenant_id, received_at, nas_id, source, packet, reason, segment, seq)

@@ -59,6 +59,8 @@ async def _insert(owner: asyncpg.Connection, code: str, octet: int) -> int:
             VALUES ({tenant_id}, now(), {nas_id}, '', gen_random_uuid(), 1, 'x');
         INSERT INTO session_group (key, tenant_id, sessions, state, abouts)
             VALUES ('key-{octet}', {tenant_id}, '', '', '');
+        INSERT INTO nas_day (tenant_id, nas_id, day)
+            VALUES ({tenant_id}, {nas_id}, '2026-01-01');
         INSERT INTO session_history (key, number, tenant_id, points)
             VALUES ('key-{octet}', 0, {tenant_id}, '');
         INSERT INTO nas_mark (tenant_id, nas_id, nas_reported, at_s, kind, received_at)

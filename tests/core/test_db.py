@@ -25,6 +25,7 @@ WRITTEN_BY_NODES = {
     "change",
     "dead_letter",
     "decision",
+    "nas_day",
     "nas_mark",
     "quota_crossing",
     "quota_state",

@@ -13,6 +13,8 @@ depends_on = None
 
 STATEMENTS: tuple[str, ...] = (
     "ALTER TABLE session ADD COLUMN silent_since TIMESTAMP WITH TIME ZONE",
+    # Mostly empty: it tells an ingest at once whether any silent one may be heard again.
+    "CREATE INDEX ix_session_silent ON session (id) WHERE silent_since IS NOT NULL",
     # The open sessions of a subscriber, beside all that he ever had.
     """CREATE INDEX ix_session_open_subscriber ON session (subscriber_id)
         WHERE stopped_at IS NULL AND subscriber_id IS NOT NULL""",

@@ -42,6 +42,7 @@ class Folded:
     known: int  # how many generations were in the database before
     changed: dict[int, Generation] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
+    reopened: set[int] = field(default_factory=set)  # by now: a close was proved wrong
     usage: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
     chunks: dict[int, bytes] = field(default_factory=dict)
     described: bool = False
@@ -108,9 +109,12 @@ def close(
 
 def took(folded: Folded, change: Change, ids: Iterator[int]) -> None:
     """Note what a step changed, and give new generations their numbers."""
+    before = folded.group.hot.current
     folded.group = change.group
     for generation in change.sessions:
         number = generation.number
+        if generation.reopened and (before is None or before.closed_by or before.number != number):
+            folded.reopened.add(number)
         folded.changed[number] = generation
         folded.gone.discard(number)
         while len(folded.session_ids) <= number:

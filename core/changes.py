@@ -1,8 +1,9 @@
 """The change table: what a node must read again, written in the transaction of the change.
 
-Triggers write it (the migrations make them), so a change by plain SQL counts as well.  A
-row names a thing and not its new state: applying it means reading the thing again, which
-may be done twice.  `xid` is the transaction that wrote it: transactions become visible in
+Triggers write it (the migrations make them), so a change by plain SQL counts as well; of
+sessions, which change with each record, ingest tells what matters (`noting`).  A row
+names a thing and not its new state: applying it means reading the thing again, which may
+be done twice.  `xid` is the transaction that wrote it: transactions become visible in
 another order than they began, so a node may forget only what is older than every
 transaction still running (``pg_snapshot_xmin(pg_current_snapshot())``).
 """
@@ -129,6 +130,15 @@ def note_changes(table: str, kind: str, *, entity: str, tenant: str = "tenant_id
         f"CREATE TRIGGER note_delete AFTER DELETE ON {table}"
         f" REFERENCING OLD TABLE AS changed {event}",
     ]
+
+
+def noting(things: str) -> str:
+    """The statement that writes down a change of each (tenant_id, kind, entity_id) that the
+    query `things` finds, and wakes the nodes if there was one: for what no trigger tells."""
+    return f"""
+WITH noted AS (INSERT INTO change (tenant_id, kind, entity_id) {things} RETURNING id)
+SELECT pg_notify('{CHANNEL}', '') FROM (SELECT FROM noted LIMIT 1) AS told
+"""  # noqa: S608 - the query is a constant of ours
 
 
 def refuse_truncate(*tables: str) -> list[str]:

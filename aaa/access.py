@@ -13,6 +13,7 @@ import structlog
 
 from aaa.credentials import open_credential
 from aaa.decisions import DecisionLog, DecisionRecord
+from aaa.device import device_of
 from aaa.directory import Directory
 from aaa.facts import facts_of
 from aaa.live import Live
@@ -21,6 +22,7 @@ from aaa.methods.context import ProofContext
 from aaa.methods.eap import rejection
 from aaa.methods.outcome import Challenged, Failed, Outcome, Proven
 from aaa.nas_table import NasTable
+from aaa.places import NOTHING, SESSIONS_TRUSTED_S, LiveSession
 from aaa.policy import Deny, Facts, Permit, authorize, trace
 from aaa.records import NasRecord, SubscriberRecord
 from aaa.rendering import UNRENDERABLE_MESSAGE, Renderer, Unrenderable
@@ -201,11 +203,13 @@ class Access:
         outcome: Proven | Failed,
         locked: bool,
     ) -> Facts:
-        profile, others, mac = None, 0, ""
+        profile, others, mac = None, NOTHING, ""
         if record is not None:
             profile = self._renderer.profile(record.profile_id)
             if profile is not None and profile.session_limit:
-                others = self._live.others(record.id, _device(nas, packet), now_s)
+                others = self._live.occupied(
+                    record.id, self._sessions(record, now_s), _device(nas, packet), now_s
+                )
             if record.bound_macs:
                 mac = normalise(packet.first.get(CALLING_STATION_ID) or b"") or ""
         return facts_of(
@@ -232,12 +236,18 @@ class Access:
         return self._live.reserve(
             record.id,
             _device(nas, packet),
-            int(nonce, 16),
+            nonce,
+            sessions=self._sessions(record, now_s),
             limit=facts.session_limit,
             kick=facts.at_limit == "kick_oldest",
             now=now_s,
             until=now_s + self._settings.reservation_s,
         )
+
+    def _sessions(self, record: SubscriberRecord, now_s: float) -> tuple[LiveSession, ...]:
+        """The open ones, as long as the database was heard of lately."""
+        is_current = now_s - self._directory.current_at_s <= SESSIONS_TRUSTED_S
+        return record.sessions if is_current else ()
 
     def _accept(
         self,
@@ -313,19 +323,11 @@ class Access:
         return self._nonces.pop()
 
 
-def device_of(nas_id: int, calling: bytes) -> bytes:
-    """How a station on a NAS is known to `Live`."""
-    return b"%d:" % nas_id + calling.lower()
-
-
 def _device(nas: NasRecord, packet: Packet) -> bytes:
-    """What counts as the same device when slots are counted: the station, else the port it
-    came in by; empty if the NAS names neither."""
-    attributes = packet.first
-    if calling := attributes.get(CALLING_STATION_ID):
-        return device_of(nas.id, calling)
-    if port_name := attributes.get(NAS_PORT_ID):
-        return b"%d port-id:" % nas.id + port_name
-    if port := attributes.get(NAS_PORT):
-        return b"%d port:" % nas.id + port
-    return b""
+    first = packet.first
+    return device_of(
+        nas.id,
+        first.get(CALLING_STATION_ID) or b"",
+        first.get(NAS_PORT_ID) or b"",
+        first.get(NAS_PORT) or b"",
+    )

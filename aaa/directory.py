@@ -28,6 +28,7 @@ NAME_OCTETS_MAX = 253  # one attribute; a longer name cannot be asked for
 
 _id = struct.Struct(">Q")
 _META_FORMAT, _META_TABLES, _META_MARK, _META_CLUSTER = b"format", b"tables", b"mark", b"cluster"
+_META_CURRENT = b"current"
 
 
 def open_environment(path: Path, *, map_size_octets: int, readonly: bool) -> lmdb.Environment:
@@ -66,14 +67,20 @@ def is_filled(path: Path, *, map_size_octets: int) -> bool:
 
 
 class Directory:
-    """The reading half.  A turn of many look-ups shares one snapshot; `end_turn` lets it go."""
+    """The reading half.  A turn of many look-ups shares one snapshot; `end_turn` lets it go.
+
+    `current_at_s` tells when, in Unix seconds, it was last known to be as the database is;
+    that is written down once a minute if nothing else is.
+    """
 
     def __init__(self, environment: lmdb.Environment) -> None:
+        self.current_at_s = 0.0
         self._environment = environment
         self._meta = environment.open_db(b"meta", create=False)
         self._nas = environment.open_db(b"nas", create=False)
         self._profiles = environment.open_db(b"profile", create=False)
         self._subscribers = environment.open_db(b"subscriber", create=False)
+        self._keys = environment.open_db(b"subscriber-key", create=False)
         self._txn: lmdb.Transaction | None = None
         self._txn_id = -1
         self._tables_version = b""
@@ -87,6 +94,7 @@ class Directory:
         if txn_id == self._txn_id:
             return False
         self._txn_id = txn_id
+        self.current_at_s = float(self._txn.get(_META_CURRENT, b"0", db=self._meta))
         version = self._txn.get(_META_TABLES, b"", db=self._meta)
         changed = version != self._tables_version
         self._tables_version = version
@@ -104,6 +112,13 @@ class Directory:
         if len(name) > NAME_OCTETS_MAX:
             return None
         octets = self._txn.get(_id.pack(tenant_id) + name, db=self._subscribers)
+        return None if octets is None else decode_subscriber(octets)
+
+    def subscriber_of(self, number: int) -> SubscriberRecord | None:
+        """The same by id."""
+        assert self._txn is not None
+        key = self._txn.get(_id.pack(number), db=self._keys)
+        octets = None if key is None else self._txn.get(key, db=self._subscribers)
         return None if octets is None else decode_subscriber(octets)
 
     def nases(self) -> Iterator[NasRecord]:
@@ -140,11 +155,13 @@ class DirectoryWriter:
             return None
         return cluster, int(mark)
 
-    def set_position(self, cluster: bytes, mark: int) -> None:
+    def set_position(self, cluster: bytes, mark: int, now_s: float) -> None:
+        """All up to `mark` is in; the database was heard of at `now_s` (Unix)."""
         self._environment.reader_check()  # the snapshots of killed workers, so pages come free
         with self._environment.begin(write=True) as txn:
             txn.put(_META_CLUSTER, cluster, db=self._meta)
             txn.put(_META_MARK, str(mark).encode(), db=self._meta)
+            txn.put(_META_CURRENT, b"%.3f" % now_s, db=self._meta)
 
     def put_tables(
         self,
@@ -186,12 +203,15 @@ class DirectoryWriter:
         for start in range(0, len(gone), KEYS_PER_COMMIT_MAX):
             self.put_subscribers(dict.fromkeys(gone[start : start + KEYS_PER_COMMIT_MAX], None))
 
-    def table_ids(self) -> tuple[set[int], set[int]]:
-        """The ids of all NASes and of all profiles here."""
+    def tables(self) -> tuple[set[int], dict[int, ProfileRecord]]:
+        """The ids of all NASes, and all profiles by id."""
         with self._environment.begin() as txn:
             return (
                 {_id.unpack(key)[0] for key, _ in txn.cursor(self._nas)},
-                {_id.unpack(key)[0] for key, _ in txn.cursor(self._profiles)},
+                {
+                    _id.unpack(key)[0]: decode_profile(octets)
+                    for key, octets in txn.cursor(self._profiles)
+                },
             )
 
     def count(self) -> int:
@@ -218,7 +238,7 @@ class DirectoryWriter:
     def _clear(self, txn: lmdb.Transaction) -> None:
         for database in (self._nas, self._profiles, self._subscribers, self._keys):
             txn.drop(database, delete=False)
-        for key in (_META_MARK, _META_CLUSTER):
+        for key in (_META_MARK, _META_CLUSTER, _META_CURRENT):
             txn.delete(key, db=self._meta)
         txn.put(_META_FORMAT, FORMAT, db=self._meta)
         self._bump_tables(txn)

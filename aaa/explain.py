@@ -16,6 +16,7 @@ from aaa import rows
 from aaa.credentials import open_credential
 from aaa.extra_attributes import allowed_in_a_garden
 from aaa.facts import facts_of
+from aaa.places import NOTHING, Occupied, occupied
 from aaa.policy import Deny, authorize, trace
 from aaa.records import NasRecord, SubscriberRecord
 from aaa.rendering import UNRENDERABLE_MESSAGE, Renderer, Unrenderable
@@ -48,12 +49,12 @@ async def explain(
     *,
     nas_name: str | None = None,
     password: str | None = None,
-    sessions: Callable[[int, int], int] = lambda _, __: 0,
+    others: Callable[[SubscriberRecord, int], Occupied] | None = None,
     garden_session_timeout_s: int,
     now: datetime,
 ) -> Explanation:
-    """Decide as a login would.  `sessions` counts the places that other devices of a
-    subscriber hold on this node, given his id and the NAS's.
+    """Decide as a login would.  `others` counts the places that other devices of a
+    subscriber hold, on the NAS of this id; without it, all his open sessions.
 
     Without `password` the proof is not asked for; without `nas_name` it is one that the
     subscriber may use.
@@ -75,7 +76,7 @@ async def explain(
         int(now.timestamp()),
         nas.id if nas is not None else 0,
         record.bound_macs[0] if record is not None and record.bound_macs else "",
-        sessions(record.id, nas.id if nas is not None else 0) if record is not None else 0,
+        _others(record, nas, others) if record is not None else NOTHING,
         False,
         proof,
         proof_reason,
@@ -121,6 +122,16 @@ async def _nas(
     bound = record.bound_nas_ids if record is not None else ()
     fitting = [nas for nas in boxes if not bound or nas.id in bound]
     return min(fitting, key=lambda nas: nas.name) if fitting else None
+
+
+def _others(
+    record: SubscriberRecord,
+    nas: NasRecord | None,
+    count: Callable[[SubscriberRecord, int], Occupied] | None,
+) -> Occupied:
+    if count is None:
+        return occupied(record.sessions, (), (), b"", 0.0)
+    return count(record, nas.id if nas is not None else 0)
 
 
 def _proof(

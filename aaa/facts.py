@@ -1,5 +1,6 @@
 """One decision's facts from the directory's records: the same at login and when asked why."""
 
+from aaa.places import Occupied
 from aaa.policy import Facts
 from aaa.records import ProfileRecord, SubscriberRecord
 
@@ -10,12 +11,13 @@ def facts_of(
     now_s: int,
     nas_id: int,
     mac: str,
-    other_sessions: int,
+    others: Occupied,
     guesses_exceeded: bool,
     proof: str,
     proof_reason: str,
 ) -> Facts:
-    """`record` is None for a name that nobody has, `profile` for one without a plan."""
+    """`record` is None for a name that nobody has, `profile` for one without a plan; `others`
+    is what other devices hold."""
     if record is None:
         return Facts(
             now_s,
@@ -34,7 +36,9 @@ def facts_of(
         record.bound_nas_ids,
         mac,
         record.bound_macs,
-        other_sessions,
+        others.open,
+        others.reserved,
+        others.session_ids,
         0 if profile is None else profile.session_limit,
         "reject" if profile is None else profile.at_limit,
         guesses_exceeded,

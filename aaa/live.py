@@ -1,22 +1,29 @@
-"""What is going on right now on this node: slots taken by logins whose session has not begun.
+"""What is going on right now on this node, before the database knows of it.
 
-A slot is reserved in the moment of the Access-Accept, inside one write transaction, so
-that of two parallel logins only one finds the last slot free (domain.md §7).  Small,
-shared by all workers, and not synced: after a crash the worst is a slot that is free too
-early, and it would have run out within the minute anyway.  The supervisor makes it empty
-at each start, because a power cut may leave it damaged.
+Two things of subscribers with a session limit.  A slot is reserved in the moment of the
+Access-Accept, inside one write transaction, so that of two parallel logins only one finds
+the last place free (domain.md §7).  And a Stop frees its session's place at once, also
+while the database is away; of those no more are kept than `ENDED_KEPT_MAX`.
 
-It may fail, on a full disk for one: whoever asks is then let in as if nobody else were
-there, which is logged and counted.  A login too many costs less than none at all.
+Small, shared by all workers, and not synced: after a crash the worst is a slot that is free
+too early, and it would have run out within the minute anyway, or a session that counts
+until the directory knows its end.  The supervisor makes it empty at each start, because a
+power cut may leave it damaged.
+
+It may fail, on a full disk for one: then only the sessions count that the directory has,
+which is logged and counted.  A login too many costs less than none at all.
 """
 
 import os
 import struct
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import lmdb
 import msgspec
 import structlog
+
+from aaa.places import Ended, LiveSession, Occupied, Slot, occupied, others_of
 
 log = structlog.get_logger()
 
@@ -26,18 +33,21 @@ LOCK_SIZE_OCTETS = 1 << 16
 READERS_MAX = 512
 RETRY_S = 1.0
 LOG_EVERY_S = 60.0
+ENDED_KEPT_S = 60.0  # its Start may still be on the way to the directory
+ENDED_KEPT_S_MAX = 86_400.0  # what the directory still calls open then was opened again
+ENDED_KEPT_MAX = 32  # a subscriber; of more at once, some count until the directory knows
 
 
-class Slot(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One session to be: whose `device` it is, and until when it is kept without a Start."""
+class _Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is known of one subscriber."""
 
-    nonce: int
-    device: bytes  # NAS and station; empty: the NAS does not say
-    until: float
+    slots: list[Slot] = []
+    ended: list[Ended] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Slot]).decode
+_decode = msgspec.msgpack.Decoder(_Entry).decode
+_NOTHING = _Entry()
 
 
 class Live:
@@ -52,28 +62,31 @@ class Live:
         self._log_at = 0.0
         self._open()
 
-    def others(self, subscriber_id: int, device: bytes, now: float) -> int:
-        """How many slots other devices of this subscriber hold."""
+    def occupied(
+        self, subscriber_id: int, sessions: Sequence[LiveSession], device: bytes, now: float
+    ) -> Occupied:
+        """What other devices of this subscriber hold; `sessions` are those that he has open."""
+        entry = _NOTHING
         try:
             with self._opened(now).begin(db=self._slots) as txn:
-                octets = txn.get(_id.pack(subscriber_id))
-                return 0 if octets is None else len(_others(_decode(octets), device, now))
+                entry = _read(txn, _id.pack(subscriber_id))
         except (lmdb.Error, msgspec.DecodeError) as error:
             self._failed(error, now)
-            return 0
+        return occupied(sessions, entry.slots, entry.ended, device, now)
 
     def reserve(
         self,
         subscriber_id: int,
         device: bytes,
-        nonce: int,
+        nonce: bytes,
         *,
+        sessions: Sequence[LiveSession] = (),
         limit: int,
         kick: bool,
         now: float,
         until: float,
     ) -> bool:
-        """Take a slot, unless `limit` others are taken; with `kick` the oldest makes room.
+        """Take a slot, unless `limit` places are taken; with `kick` the oldest makes room.
 
         The device that asks again replaces its own slot: a modem that redials at once must
         not be refused because of itself.  Whoever could not be written down is let in.
@@ -81,35 +94,46 @@ class Live:
         try:
             with self._opened(now).begin(write=True, db=self._slots) as txn:
                 key = _id.pack(subscriber_id)
-                octets = txn.get(key)
-                slots = [] if octets is None else _others(_decode(octets), device, now)
-                if len(slots) >= limit:
+                entry = _read(txn, key)
+                slots = others_of(entry.slots, device, now)
+                if occupied(sessions, slots, entry.ended, device, now).places >= limit:
                     if not kick:
                         return False
-                    slots = slots[len(slots) - limit + 1 :]
+                    slots = slots[max(0, len(slots) - limit + 1) :]
                 slots.append(Slot(nonce, device, until))
-                txn.put(key, _encode(slots))
+                txn.put(key, _encode(_Entry(slots, _still_to_come(entry.ended, sessions, now))))
         except (lmdb.Error, msgspec.DecodeError) as error:
             self._failed(error, now)
         return True
 
-    def release(self, subscriber_id: int, nonce: int) -> None:
-        """Give a slot back: its session ended, or it was never used."""
-        if self._environment is None:
-            return
+    def ended(
+        self,
+        subscriber_id: int,
+        nonce: bytes,
+        acct_session_id: str,
+        now: float,
+        *,
+        sessions: Sequence[LiveSession],
+    ) -> None:
+        """A session's place is free from now on; `sessions` are those that he has open.
+
+        Of what neither a slot nor a session here is known by, nothing is written: a NAS may
+        send any Class it likes.
+        """
+        over = Ended(nonce, acct_session_id, now)
+        key = _id.pack(subscriber_id)
         try:
-            with self._environment.begin(write=True, db=self._slots) as txn:
-                key = _id.pack(subscriber_id)
-                octets = txn.get(key)
-                if octets is None:
+            environment = self._opened(now)
+            with environment.begin(db=self._slots) as txn:
+                if not _matters(_read(txn, key), over, sessions):
                     return
-                slots = [slot for slot in _decode(octets) if slot.nonce != nonce]
-                if slots:
-                    txn.put(key, _encode(slots))
-                else:
-                    txn.delete(key)
-        except (lmdb.Error, msgspec.DecodeError):
-            self.failures += 1  # the slot runs out by itself
+            with environment.begin(write=True, db=self._slots) as txn:
+                entry = _read(txn, key)
+                slots = [slot for slot in entry.slots if slot.nonce != nonce]
+                ended = [*_still_to_come(entry.ended, sessions, now), over][-ENDED_KEPT_MAX:]
+                txn.put(key, _encode(_Entry(slots, ended)))
+        except (lmdb.Error, msgspec.DecodeError) as error:
+            self._failed(error, now)  # the slot runs out by itself, the session's end is told
 
     def close(self) -> None:
         if self._environment is not None:
@@ -172,5 +196,29 @@ def _allocate(path: Path) -> None:
         os.close(descriptor)
 
 
-def _others(slots: list[Slot], device: bytes, now: float) -> list[Slot]:
-    return [slot for slot in slots if slot.until > now and (not device or slot.device != device)]
+def _read(txn: lmdb.Transaction, key: bytes) -> _Entry:
+    octets = txn.get(key)
+    return _NOTHING if octets is None else _decode(octets)
+
+
+def _matters(entry: _Entry, over: Ended, sessions: Iterable[LiveSession]) -> bool:
+    """There is something to free, and it has not been freed yet."""
+    name = (over.nonce, over.acct_session_id)
+    if any(slot.nonce == over.nonce for slot in entry.slots):
+        return True
+    return any((one.nonce, one.acct_session_id) == name for one in sessions) and not any(
+        (one.nonce, one.acct_session_id) == name for one in entry.ended
+    )
+
+
+def _still_to_come(
+    ended: Iterable[Ended], sessions: Iterable[LiveSession], now: float
+) -> list[Ended]:
+    """The ends that the directory does not know of yet, or did not a moment ago."""
+    known = {(one.nonce, one.acct_session_id) for one in sessions}
+    return [
+        one
+        for one in ended
+        if now - one.at < ENDED_KEPT_S
+        or ((one.nonce, one.acct_session_id) in known and now - one.at < ENDED_KEPT_S_MAX)
+    ]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 FOREVER = 0  # a time limit that never comes
+SESSIONS_NAMED_MAX = 20  # in a trace
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -34,7 +35,9 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     bound_nas_ids: tuple[int, ...] = ()  # empty: any
     mac: str = ""  # of the device that asks, normalised; empty when it reports none
     bound_macs: tuple[str, ...] = ()  # empty: any
-    other_sessions: int = 0  # reserved by devices other than the one that asks
+    open_sessions: int = 0  # of devices other than the one that asks
+    reserved: int = 0  # by logins of such devices, whose sessions are not known yet
+    session_ids: tuple[int, ...] = ()  # those that are open, for the trace
     session_limit: int = 0  # 0: none
     at_limit: str = "reject"  # reject | kick_oldest
     guesses_exceeded: bool = False
@@ -136,8 +139,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "within_session_limit",
         within_session_limit,
-        # Places kept for logins of the last minute; sessions that run are not known here yet.
-        lambda f: f"reserved={f.other_sessions} limit={f.session_limit or 'none'} {f.at_limit}",
+        lambda f: _places_in_words(f),
     ),
     Rule("not_guessing", not_guessing, lambda f: f"exceeded={f.guesses_exceeded}"),
     Rule("proven", proven, lambda f: f"proof={f.proof} {f.proof_reason}".rstrip()),
@@ -185,14 +187,26 @@ def trace(facts: Facts) -> list[tuple[str, str, str]]:
 
 
 def _is_full(facts: Facts) -> bool:
-    return 0 < facts.session_limit <= facts.other_sessions
+    return 0 < facts.session_limit <= facts.open_sessions + facts.reserved
 
 
 def _permit_in_words(permit: Permit) -> tuple[str, str]:
     effect = f"walled garden by {permit.walled_by}" if permit.walled_by else "profile"
     if permit.kicks_oldest:
-        effect += ", oldest reservation given up"
+        effect += ", the oldest makes room"
     return f"session_timeout_s={permit.session_timeout_s or 'none'}", effect
+
+
+def _places_in_words(facts: Facts) -> str:
+    """With the sessions that filled the limit (domain.md §7.4)."""
+    if not facts.session_limit:
+        return "limit=none"
+    words = f"open={facts.open_sessions} reserved={facts.reserved} limit={facts.session_limit}"
+    words += f" {facts.at_limit}"
+    if not _is_full(facts) or not facts.session_ids:
+        return words
+    named = ",".join([str(number) for number in facts.session_ids[:SESSIONS_NAMED_MAX]])
+    return f"{words} sessions={named}{',...' * (len(facts.session_ids) > SESSIONS_NAMED_MAX)}"
 
 
 def _holds_in_words(facts: Facts) -> str:

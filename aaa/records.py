@@ -6,9 +6,10 @@ version wrote is not read but rebuilt: `FORMAT` says which is which.
 
 import msgspec
 
+from aaa.places import LiveSession
 from aaa.policy import Hold
 
-FORMAT = b"1"  # change it with any change of a record below
+FORMAT = b"2"  # change it with any change of a record below
 
 
 class NasRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -63,6 +64,7 @@ class SubscriberRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     bound_nas_ids: tuple[int, ...] = ()
     bound_macs: tuple[str, ...] = ()
     personal: Personal | None = None
+    sessions: tuple[LiveSession, ...] = ()  # that are open; only with a session limit
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aaa import rows
 from aaa.directory import KEYS_PER_COMMIT_MAX, DirectoryWriter
-from aaa.records import NasRecord, ProfileRecord, SubscriberRecord
+from aaa.records import NasRecord, SubscriberRecord
 from core.changes import CHANNEL, cluster_identity
 from core.clock import Clock
 from core.db import NodeDatabase, raw
@@ -171,12 +171,12 @@ class Replicator:
             else:
                 wrote = await self._apply(connection, position[1])
         self._mark = (cluster, xmin)
-        now = self._clock.monotonic()
+        now, now_s = self._clock.monotonic(), self._clock.unix_s()
         # An older mark on disk only means that a restart reads a little more again.
         if wrote or now - self._mark_written_at > MARK_WRITTEN_EVERY_S:
-            self._writer.set_position(cluster, xmin)
+            self._writer.set_position(cluster, xmin, now_s)
             self._mark_written_at = now
-        self.progress.caught_up_at = self._clock.unix_s()
+        self.progress.caught_up_at = now_s
         self.progress.current.set()
 
     async def _apply(self, connection: asyncpg.Connection, mark: int) -> bool:
@@ -191,7 +191,10 @@ class Replicator:
                 changed.profile.add(row["entity_id"])
             elif row["kind"] == "subscriber":
                 changed.subscriber.add(row["entity_id"])
-        gone = await self._copy_tables(connection) if changed.nas or changed.profile else {}
+        gone: dict[int, None] = {}
+        if changed.nas or changed.profile:
+            gone, lacking = await self._copy_tables(connection)
+            changed.subscriber |= lacking
         numbers = sorted(changed.subscriber)
         for start in range(0, len(numbers), KEYS_PER_COMMIT_MAX):
             chunk = numbers[start : start + KEYS_PER_COMMIT_MAX]
@@ -216,7 +219,7 @@ class Replicator:
         """Read everything, over what is there: logins go on with the old until the new is in."""
         log.info("directory_rebuild", subscribers=self._writer.count())
         self.progress.rebuilds += 1
-        gone = await self._copy_tables(connection)
+        gone, _ = await self._copy_tables(connection)
         seen: set[int] = set()
         last = 0
         while True:
@@ -232,22 +235,39 @@ class Replicator:
         self._writer.put_tables({}, gone)
         self.progress.subscribers = self._writer.count()
 
-    async def _copy_tables(self, connection: asyncpg.Connection) -> dict[int, None]:
+    async def _copy_tables(
+        self, connection: asyncpg.Connection
+    ) -> tuple[dict[int, None], set[int]]:
         """NASes and profiles are few: all of them, whichever changed.
 
         Returns the profiles that are gone: whoever had one keeps it until his own new
-        record is in, so remove them after the subscribers.
+        record is in, so remove them after the subscribers.  And the subscribers whose
+        records lack what their profile asks for now: with a limit, sessions count.
         """
-        nas_ids, profile_ids = self._writer.table_ids()
+        nas_ids, before = self._writer.tables()
         nases: dict[int, NasRecord | None] = dict.fromkeys(nas_ids, None)
         for row in await connection.fetch(rows.NASES, timeout=STATEMENT_TIMEOUT_S):
             nases[row["id"]] = rows.nas_of(row)
-        profiles: dict[int, ProfileRecord | None] = {
+        profiles = {
             row["id"]: rows.profile_of(row)
             for row in await connection.fetch(rows.PROFILES, timeout=STATEMENT_TIMEOUT_S)
         }
         self._writer.put_tables(nases, profiles)
-        return dict.fromkeys(profile_ids - profiles.keys(), None)
+        limited = [
+            one
+            for one in profiles.values()
+            if one.session_limit and one.id in before and not before[one.id].session_limit
+        ]
+        lacking: set[int] = set()
+        if limited:
+            found = await connection.fetch(
+                rows.SUBSCRIBERS_ONLINE_BY_PROFILE,
+                [one.tenant_id for one in limited],
+                [one.id for one in limited],
+                timeout=STATEMENT_TIMEOUT_S,
+            )
+            lacking = {row["subscriber_id"] for row in found}
+        return dict.fromkeys(before.keys() - profiles.keys(), None), lacking
 
     def _entry(self, row: asyncpg.Record) -> tuple[int, bytes, SubscriberRecord]:
         return (

@@ -10,9 +10,12 @@ from collections.abc import Iterable, Iterator
 import asyncpg
 import structlog
 
+from aaa.device import device_of
 from aaa.extra_attributes import is_allowed
+from aaa.places import LiveSession
 from aaa.policy import FOREVER, Hold
 from aaa.records import NasRecord, Personal, ProfileRecord, SubscriberRecord
+from core.octets import from_text
 from core.radius.codec import encode_named
 from core.radius.codec_error import CodecError
 from dictionaries.definitions import Dictionary
@@ -33,7 +36,11 @@ def _end_s(column: str) -> str:
     )
 
 
+_UINT32_MAX = 2**32 - 1
 _NEVER_YET_S = 2**53 - 1
+
+# With as many and no more, a record stays small however many sessions a NAS leaves open.
+_SESSIONS_BEYOND_THE_LIMIT = 64
 
 _SUBSCRIBER = f"""
 SELECT s.id, s.tenant_id, s.username, e.profile_id, c.sealed, s.bind_mac,
@@ -47,14 +54,32 @@ SELECT s.id, s.tenant_id, s.username, e.profile_id, c.sealed, s.bind_mac,
                         ELSE floor(extract(epoch FROM h.since))::bigint END,
                    {_end_s("h.until")})
                ORDER BY h.id)::text
-          FROM hold h WHERE h.subscriber_id = s.id) AS holds
+          FROM hold h WHERE h.subscriber_id = s.id) AS holds,
+       CASE WHEN p.session_limit > 0 THEN
+           (SELECT json_agg(json_build_array(o.id, o.class_nonce, o.acct_session_id, o.nas_id,
+                       o.calling_station, o.nas_port_id, o.nas_port, o.multi_session_id,
+                       CASE WHEN isfinite(o.last_seen_at)
+                            THEN floor(extract(epoch FROM o.last_seen_at))::bigint ELSE 0 END)
+                   ORDER BY o.id)::text
+              FROM (SELECT * FROM session WHERE subscriber_id = s.id AND stopped_at IS NULL
+                       AND silent_since IS NULL  -- nobody can tell of it: not counted
+                     ORDER BY id DESC LIMIT p.session_limit + {_SESSIONS_BEYOND_THE_LIMIT}) AS o)
+       END AS sessions
   FROM subscriber s
   LEFT JOIN credential c ON c.subscriber_id = s.id
   LEFT JOIN entitlement e ON e.subscriber_id = s.id
+  LEFT JOIN profile p ON p.id = e.profile_id
 """  # noqa: S608 - nothing here comes from outside
 SUBSCRIBERS_BY_ID = _SUBSCRIBER + " WHERE s.id = ANY($1::bigint[])"
 SUBSCRIBERS_AFTER = _SUBSCRIBER + " WHERE s.id > $1 ORDER BY s.id LIMIT $2"
 SUBSCRIBER_BY_NAME = _SUBSCRIBER + " WHERE s.tenant_id = $1 AND s.username = $2"
+# Whose records lack the sessions that a new limit counts.
+SUBSCRIBERS_ONLINE_BY_PROFILE = """
+SELECT DISTINCT e.subscriber_id
+  FROM unnest($1::bigint[], $2::bigint[]) AS p (tenant_id, id)
+  JOIN entitlement e ON e.tenant_id = p.tenant_id AND e.profile_id = p.id
+  JOIN session o ON o.subscriber_id = e.subscriber_id AND o.stopped_at IS NULL
+"""
 NASES = """
 SELECT id, tenant_id, name, address::text, identifier, secret_sealed, vendor,
        require_message_authenticator
@@ -95,6 +120,7 @@ def subscriber_of(row: asyncpg.Record, dictionary: Dictionary) -> SubscriberReco
         bound_nas_ids=tuple(row["nas_ids"]),
         bound_macs=tuple(row["bind_mac"]),
         personal=personal,
+        sessions=tuple(_sessions(row["sessions"])) if row["sessions"] else (),
     )
 
 
@@ -129,3 +155,22 @@ def _reply_octets(row: asyncpg.Record, dictionary: Dictionary) -> bytes:
 def _holds(text: str) -> Iterable[Hold]:
     for source, effect, since_s, until_s in json.loads(text):
         yield Hold(source, effect, since_s or 0, until_s or FOREVER)
+
+
+def _sessions(text: str) -> Iterable[LiveSession]:
+    for (
+        number, nonce, acct_session_id, nas_id, calling, port_name, port, multi_session, seen_s,
+    ) in json.loads(text):  # fmt: skip
+        yield LiveSession(
+            number,
+            nonce.encode(),
+            acct_session_id,
+            device_of(
+                nas_id,
+                from_text(calling),
+                from_text(port_name),
+                b"" if port is None else (port & _UINT32_MAX).to_bytes(4, "big"),
+            ),
+            multi_session,
+            seen_s,
+        )

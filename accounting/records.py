@@ -182,7 +182,7 @@ def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreada
         input_octets, output_octets = output_octets, input_octets
         input_packets, output_packets = output_packets, input_packets
 
-    subscriber_id, nonce = _ours(packet) if CLASS in first else (0, "")
+    subscriber_id, nonce = ours(packet) if CLASS in first else (0, "")
     about = _about(packet, subscriber_id)
     return Record(
         status,
@@ -251,7 +251,7 @@ def _number(value: bytes | None) -> int | None:
     return number
 
 
-def _ours(packet: Packet) -> tuple[int, str]:
+def ours(packet: Packet) -> tuple[int, str]:
     """Subscriber and nonce from the Class that we put in the Access-Accept, if it came back.
 
     A NAS may hold several Class attributes, and some are other servers' (RFC 2865 §5.25).

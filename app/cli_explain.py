@@ -10,9 +10,11 @@ from typing import Annotated
 
 import typer
 
-from aaa.access import device_of
+from aaa.device import device_of
 from aaa.explain import Explanation, explain
 from aaa.live import Live
+from aaa.places import Occupied
+from aaa.records import SubscriberRecord
 from app import cli_output as output
 from app import manifest_values, wiring
 from app.cli_context import (
@@ -73,7 +75,7 @@ def command(
     async def work(tx: Tx, scope: Scope) -> Explanation:
         dictionary = load_dictionary()
         vault = await vault_of(tx, settings.key_path)
-        with _reserved(settings, station, now) as sessions:
+        with _occupied(settings, station, now) as others:
             return await explain(
                 tx,
                 vault,
@@ -83,7 +85,7 @@ def command(
                 name,
                 nas_name=nas,
                 password=password,
-                sessions=sessions,
+                others=others,
                 garden_session_timeout_s=settings.policy.walled_garden.session_timeout_s,
                 now=now,
             )
@@ -96,20 +98,20 @@ def command(
 
 
 @contextmanager
-def _reserved(
+def _occupied(
     settings: Settings, station: str | None, now: datetime
-) -> Iterator[Callable[[int, int], int]]:
-    """How many places other devices than `station` hold on this node; none where nothing has
-    ever served."""
+) -> Iterator[Callable[[SubscriberRecord, int], Occupied] | None]:
+    """How many places other devices than `station` hold on this node; None where nothing has
+    ever served, so that nothing but sessions can hold one."""
     path = Paths(settings.data_dir).live
     if not (path / "data.mdb").is_file():
-        yield lambda *_: 0
+        yield None
         return
     calling = from_text(station) if station else b""
     live = Live(path)
     try:
-        yield lambda subscriber_id, nas_id: live.others(
-            subscriber_id, device_of(nas_id, calling) if calling else b"", now.timestamp()
+        yield lambda record, nas_id: live.occupied(
+            record.id, record.sessions, device_of(nas_id, calling), now.timestamp()
         )
     finally:
         live.close()

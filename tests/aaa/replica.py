@@ -120,6 +120,21 @@ class Isp:
         )
         return [row["id"] for row in rows]
 
+    async def session(self, subscriber_id: int, acct_session_id: str = "81200001") -> int:
+        """An open one, as ingest writes it."""
+        number: int = await self.sql.fetchval(
+            "INSERT INTO session (tenant_id, nas_id, nas_reported, acct_session_id, class_nonce,"
+            " generation, subscriber_id, username, calling_station, mac, circuit_id,"
+            " nas_identifier, nas_address, nas_port_id, multi_session_id, started_at,"
+            " last_seen_at, terminate_cause, closed_by, session_time_s, input_octets,"
+            " output_octets, confidence) SELECT $1, 7, '', $3, '', 0, $2, '', 'station-a', '', '',"
+            " '', '', '', '', now(), now(), 0, '', 0, 0, 0, 0 RETURNING id",
+            self.tenant_id,
+            subscriber_id,
+            acct_session_id,
+        )
+        return number
+
     async def subscriber(self, profile_id: int, name: str = "alice") -> int:
         return (await self.subscribers(profile_id, name))[0]
 

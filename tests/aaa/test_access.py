@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from aaa.device import device_of
+from aaa.places import SESSIONS_TRUSTED_S, LiveSession
 from aaa.policy import Hold
 from aaa.records import Personal, SubscriberRecord
 from core.octets import to_text
@@ -285,6 +287,61 @@ def test_where_the_oldest_makes_room_the_newest_comes_in(world: World) -> None:
     world.add("b", plain(NEWEST.id), number=2)
     for number in range(5):
         assert world.login("b", PASSWORD, station(number)).code == ACCESS_ACCEPT
+
+
+def running(number: int, station: str, nas_id: int = 1, **more: object) -> LiveSession:
+    one = LiveSession(number, b"", "sid", device_of(nas_id, station.encode()), "", START_S)
+    return replace(one, **more)
+
+
+def online(profile: int, *sessions: LiveSession) -> SubscriberRecord:
+    return plain(profile, sessions=sessions)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "is_let_in"),
+    [
+        pytest.param((running(1, "02-00-5e-10-00-01"),), True, id="its own, told in small letters"),
+        pytest.param((running(1, "02-00-5E-10-00-01", 2),), False, id="the same on another NAS"),
+        pytest.param((running(1, "02-00-5E-10-00-02"),), False, id="another device's"),
+        pytest.param((running(1, ""),), False, id="of whom the NAS does not say"),
+    ],
+)
+def test_an_open_session_of_another_device_fills_the_limit(
+    world: World, sessions: tuple[LiveSession, ...], is_let_in: bool
+) -> None:
+    world.add("b", online(SINGLE.id, *sessions), number=2)
+    answer = world.login("b", PASSWORD, MAC)
+    assert (answer.code == ACCESS_ACCEPT) == is_let_in
+    if not is_let_in:
+        assert message(answer) == b"Too many sessions"
+        [said] = world.decisions()
+        assert said.trace[-1][1] == "open=1 reserved=0 limit=1 reject sessions=1"
+
+
+def test_the_last_place_beside_an_open_session_is_given_once(world: World) -> None:
+    world.writer.put_tables({}, {SINGLE.id: replace(SINGLE, session_limit=2)})
+    world.add("b", online(SINGLE.id, running(1, "a")), number=2)
+    assert world.login("b", PASSWORD, station(1)).code == ACCESS_ACCEPT
+    assert world.login("b", PASSWORD, station(2)).code == ACCESS_REJECT
+    assert world.decisions()[-1].trace[-1][1] == "open=1 reserved=1 limit=2 reject sessions=1"
+
+
+def test_where_the_oldest_makes_room_a_login_comes_in_beside_open_sessions(world: World) -> None:
+    world.add("b", online(NEWEST.id, running(1, "a")), number=2)
+    assert world.login("b", PASSWORD, station(1)).code == ACCESS_ACCEPT
+
+
+def test_what_the_database_called_open_long_ago_counts_no_more(world: World) -> None:
+    world.add("b", online(SINGLE.id, running(1, "a")), number=2)
+    world.clock.at = float(SESSIONS_TRUSTED_S - 60)
+    assert world.login("b", PASSWORD, station(1)).code == ACCESS_REJECT
+    world.clock.at = SESSIONS_TRUSTED_S + 1.0
+    assert world.login("b", PASSWORD, station(1)).code == ACCESS_ACCEPT
+    assert world.login("b", PASSWORD, station(2)).code == ACCESS_REJECT, "of logins we know"
+    world.clock.at += 120
+    world.heard_of_database()
+    assert world.login("b", PASSWORD, station(3)).code == ACCESS_REJECT
 
 
 # --- names ------------------------------------------------------------------

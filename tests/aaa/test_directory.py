@@ -167,7 +167,7 @@ def test_a_turn_is_told_of_other_nases_and_profiles_and_not_of_other_subscribers
     assert changed()  # the first time everything is new
     assert not changed()
     writer.put_subscribers({5: row(5, b"alice")})
-    writer.set_position(b"cluster", 17)
+    writer.set_position(b"cluster", 17, 1.5)
     assert not changed()
     writer.put_tables({1: nas(1)}, {})
     assert changed()
@@ -185,18 +185,41 @@ def test_tables_are_replaced_by_id(directory: Directory, writer: DirectoryWriter
     assert list(directory.nases()) == [nas(1, "renamed")]
     assert list(directory.profiles()) == [profile(7)]
     directory.end_turn()
-    assert writer.table_ids() == ({1}, {7})
+    assert writer.tables() == ({1}, {7: profile(7)})
 
 
 def test_the_position_survives_and_is_unknown_at_first(tmp_path: Path) -> None:
     environment = environment_at(tmp_path / "directory")
     writer = DirectoryWriter(environment)
     assert writer.position() is None
-    writer.set_position(b"(1, 2, 3)", 2**63)
+    writer.set_position(b"(1, 2, 3)", 2**63, 1.5)
     environment.close()
     environment = environment_at(tmp_path / "directory")
     assert DirectoryWriter(environment).position() == (b"(1, 2, 3)", 2**63)
     environment.close()
+
+
+def test_a_subscriber_is_found_by_id_under_whatever_name(
+    directory: Directory, writer: DirectoryWriter
+) -> None:
+    writer.put_subscribers({5: row(5, b"alice"), 6: row(6, b"bob")})
+    writer.put_subscribers({5: row(5, b"carol")})
+    directory.begin_turn()
+    assert directory.subscriber_of(5) == row(5, b"carol")[2]
+    assert directory.subscriber_of(7) is None
+    directory.end_turn()
+
+
+def test_readers_learn_when_the_database_was_last_heard_of(
+    directory: Directory, writer: DirectoryWriter
+) -> None:
+    directory.begin_turn()
+    directory.end_turn()
+    assert directory.current_at_s == 0.0
+    writer.set_position(b"cluster", 1, 1_800_000_000.25)
+    directory.begin_turn()
+    directory.end_turn()
+    assert directory.current_at_s == 1_800_000_000.25
 
 
 def test_records_of_another_format_are_dropped_and_asked_for_again(
@@ -204,13 +227,13 @@ def test_records_of_another_format_are_dropped_and_asked_for_again(
 ) -> None:
     writer.put_subscribers({5: row(5, b"alice")})
     writer.put_tables({1: nas(1)}, {7: profile(7)})
-    writer.set_position(b"cluster", 17)
+    writer.set_position(b"cluster", 17, 1.5)
     with environment.begin(write=True) as txn:
         txn.put(b"format", b"not " + FORMAT, db=environment.open_db(b"meta", txn=txn))
     fresh = DirectoryWriter(environment)
     assert fresh.position() is None
     assert fresh.count() == 0
-    assert fresh.table_ids() == (set(), set())
+    assert fresh.tables() == (set(), {})
     assert found(directory, b"alice") is None
     fresh.put_subscribers({5: row(5, b"alice")})
     assert DirectoryWriter(environment).count() == 1  # the format is ours now
@@ -232,7 +255,7 @@ def test_the_snapshot_of_a_reader_that_died_is_let_go(
         [sys.executable, "-c", code, str(tmp_path / "directory")], check=False, timeout=60
     )
     assert len(environment.readers().splitlines()) > readers
-    writer.set_position(b"cluster", 1)
+    writer.set_position(b"cluster", 1, 1.5)
     assert len(environment.readers().splitlines()) <= readers
 
 
@@ -240,7 +263,7 @@ def test_a_damaged_file_is_told_from_an_empty_and_a_filled_one(tmp_path: Path) -
     path = tmp_path / "directory"
     assert not is_filled(path, map_size_octets=MAP_SIZE)
     one = open_environment(path, map_size_octets=MAP_SIZE, readonly=False)
-    DirectoryWriter(one).set_position(b"cluster", 7)
+    DirectoryWriter(one).set_position(b"cluster", 7, 1.5)
     one.close()
     assert is_filled(path, map_size_octets=MAP_SIZE)
     (path / "data.mdb").write_bytes(b"not a memory map" * 1024)

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from aaa.live import Live
+from aaa.live import ENDED_KEPT_MAX, ENDED_KEPT_S, ENDED_KEPT_S_MAX, Live
+from aaa.places import LiveSession
 
 NOW = 1_800_000_000.0
 MINUTE_S = 60.0
@@ -29,28 +31,59 @@ def reserve(
     kick: bool = False,
     now: float = NOW,
     subscriber_id: int = 1,
+    sessions: Sequence[LiveSession] = (),
 ) -> bool:
     return live.reserve(
-        subscriber_id, device, nonce, limit=limit, kick=kick, now=now, until=now + MINUTE_S
+        subscriber_id,
+        device,
+        nonce_of(nonce),
+        sessions=sessions,
+        limit=limit,
+        kick=kick,
+        now=now,
+        until=now + MINUTE_S,
     )
+
+
+def nonce_of(number: int) -> bytes:
+    return b"%016x" % number
+
+
+def others(live: Live, subscriber_id: int, device: bytes, now: float) -> int:
+    return live.occupied(subscriber_id, (), device, now).places
+
+
+def session(nonce: int, device: bytes = b"a") -> LiveSession:
+    return LiveSession(nonce, nonce_of(nonce), f"sid-{nonce}", device, "", int(NOW))
+
+
+def end(
+    live: Live,
+    nonce: int,
+    *sessions: LiveSession,
+    now: float = NOW,
+    subscriber_id: int = 1,
+    sid: str = "",
+) -> None:
+    live.ended(subscriber_id, nonce_of(nonce), sid or f"sid-{nonce}", now, sessions=sessions)
 
 
 def test_the_limit_is_the_limit(live: Live) -> None:
     assert reserve(live, b"a", 1, limit=2)
     assert reserve(live, b"b", 2, limit=2)
     assert not reserve(live, b"c", 3, limit=2)
-    assert live.others(1, b"c", NOW) == 2
-    assert live.others(2, b"c", NOW) == 0  # somebody else's slots are not mine
+    assert others(live, 1, b"c", NOW) == 2
+    assert others(live, 2, b"c", NOW) == 0  # somebody else's slots are not mine
 
 
 def test_a_device_that_dials_again_takes_its_own_slot(live: Live) -> None:
     assert reserve(live, b"a", 1)
-    assert live.others(1, b"a", NOW) == 0
+    assert others(live, 1, b"a", NOW) == 0
     assert reserve(live, b"a", 2)
     assert not reserve(live, b"b", 3)
-    live.release(1, 1)  # the first login's, long replaced
+    end(live, 1)  # the first login's, long replaced
     assert not reserve(live, b"b", 3)
-    live.release(1, 2)
+    end(live, 2)
     assert reserve(live, b"b", 3)
 
 
@@ -58,13 +91,13 @@ def test_a_login_without_a_device_is_always_one_more(live: Live) -> None:
     assert reserve(live, b"", 1, limit=2)
     assert reserve(live, b"", 2, limit=2)
     assert not reserve(live, b"", 3, limit=2)
-    assert live.others(1, b"", NOW) == 2
+    assert others(live, 1, b"", NOW) == 2
 
 
 def test_a_slot_that_nobody_began_to_use_is_free_after_its_time(live: Live) -> None:
     assert reserve(live, b"a", 1)
     assert not reserve(live, b"b", 2, now=NOW + MINUTE_S - 0.001)
-    assert live.others(1, b"b", NOW + MINUTE_S) == 0
+    assert others(live, 1, b"b", NOW + MINUTE_S) == 0
     assert reserve(live, b"b", 2, now=NOW + MINUTE_S)
     assert not reserve(live, b"a", 3, now=NOW + MINUTE_S)
 
@@ -72,25 +105,86 @@ def test_a_slot_that_nobody_began_to_use_is_free_after_its_time(live: Live) -> N
 def test_where_the_oldest_is_to_go_it_goes(live: Live) -> None:
     for nonce, device in enumerate((b"a", b"b", b"c"), start=1):
         assert reserve(live, device, nonce, limit=2, kick=True, now=NOW + nonce)
-    assert live.others(1, b"a", NOW + 4) == 2  # b and c
-    assert live.others(1, b"b", NOW + 4) == 1
-    assert live.others(1, b"c", NOW + 4) == 1
+    assert others(live, 1, b"a", NOW + 4) == 2  # b and c
+    assert others(live, 1, b"b", NOW + 4) == 1
+    assert others(live, 1, b"c", NOW + 4) == 1
     assert reserve(live, b"d", 4, limit=1, kick=True, now=NOW + 5)  # the limit was lowered
-    assert live.others(1, b"x", NOW + 5) == 1
+    assert others(live, 1, b"x", NOW + 5) == 1
 
 
-def test_giving_back_what_one_does_not_hold_changes_nothing(live: Live) -> None:
-    live.release(1, 99)
+def test_an_end_of_what_nobody_holds_changes_nothing(live: Live) -> None:
+    end(live, 99)
     assert reserve(live, b"a", 1)
-    live.release(1, 99)
-    live.release(2, 1)
+    end(live, 99)
+    end(live, 1, subscriber_id=2)
     assert not reserve(live, b"b", 2)
+
+
+def test_a_session_holds_a_place_and_its_login_none_beside_it(live: Live) -> None:
+    assert reserve(live, b"a", 1, limit=2)
+    running = [session(1)]
+    assert live.occupied(1, running, b"b", NOW) == (1, 0, (1,))
+    assert reserve(live, b"b", 2, limit=2, sessions=running)
+    assert live.occupied(1, running, b"c", NOW) == (1, 1, (1,))
+    assert not reserve(live, b"c", 3, limit=2, sessions=running)
+    assert not reserve(live, b"c", 3, limit=1, sessions=running, now=NOW + MINUTE_S)
+    assert reserve(live, b"a", 4, limit=1, sessions=running, now=NOW + MINUTE_S), "its own"
+
+
+def test_a_stop_frees_the_place_at_once_and_until_the_directory_knows(live: Live) -> None:
+    """Also where the session was there before the node was started: no slot tells of it."""
+    running = [session(1)]
+    assert not reserve(live, b"b", 2, sessions=running)
+    end(live, 1, *running)
+    assert live.occupied(1, running, b"b", NOW).places == 0
+    assert reserve(live, b"b", 2, sessions=running)
+    assert reserve(live, b"b", 2, sessions=running, now=NOW + ENDED_KEPT_S), "the database is away"
+    later = NOW + ENDED_KEPT_S_MAX
+    assert live.occupied(1, running, b"c", later).open == 0
+    assert reserve(live, b"b", 2, sessions=running, now=later)
+    assert not reserve(live, b"c", 3, limit=2, sessions=running, now=later), "opened again since"
+
+
+def test_a_stop_that_is_sent_again_writes_nothing(live: Live, tmp_path: Path) -> None:
+    def written() -> int:
+        environment = live._environment
+        assert environment is not None
+        number: int = environment.info()["last_txnid"]
+        return number
+
+    end(live, 1, session(1))
+    before = written()
+    end(live, 1, session(1), now=NOW + 1)
+    end(live, 5, session(1))
+    end(live, 1, session(1), sid="another")
+    assert written() == before
+
+
+def test_the_next_session_of_the_same_login_is_not_over_with_the_first(live: Live) -> None:
+    """A station that roams keeps its Class and gets another Acct-Session-Id."""
+    first, second = session(1), replace(session(1), id=2, acct_session_id="roamed")
+    end(live, 1, first)
+    assert live.occupied(1, [first, second], b"b", NOW) == (1, 0, (2,))
+
+
+def test_of_ends_no_more_are_kept_than_that(live: Live) -> None:
+    running = [session(nonce, b"%d" % nonce) for nonce in range(1, 2 * ENDED_KEPT_MAX + 1)]
+    for one in running:
+        end(live, one.id, *running)
+    assert live.occupied(1, running, b"x", NOW).open == ENDED_KEPT_MAX
+
+
+def test_what_the_directory_no_longer_has_is_forgotten(live: Live) -> None:
+    end(live, 1, session(1))
+    assert reserve(live, b"b", 2, now=NOW + ENDED_KEPT_S)
+    assert live.occupied(1, [session(1)], b"b", NOW + ENDED_KEPT_S).open == 1
 
 
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from aaa.live import Live
+from aaa.live import ENDED_KEPT_MAX, ENDED_KEPT_S, ENDED_KEPT_S_MAX, Live
+from aaa.places import LiveSession
 
 live = Live(Path(sys.argv[1]))
 grown = (Path(sys.argv[1]) / "data.mdb").stat().st_size
@@ -100,15 +194,17 @@ if limit == 0:
     live.close()
     live = Live(Path(sys.argv[1]) / "other")
 admitted = sum(
-    live.reserve(subscriber, b"a", subscriber, limit=1, kick=False, now=1.8e9, until=1.8e9 + 60)
+    live.reserve(
+        subscriber, b"a", b"%d" % subscriber, limit=1, kick=False, now=1.8e9, until=1.8e9 + 60
+    )
     for subscriber in range(2000)
 )
-second = live.reserve(0, b"b", 9999, limit=1, kick=False, now=1.8e9, until=1.8e9 + 60)
-assert live.others(1999, b"", 1.8e9) == 0
+second = live.reserve(0, b"b", b"9999", limit=1, kick=False, now=1.8e9, until=1.8e9 + 60)
+assert live.occupied(1999, (), b"", 1.8e9).places == 0
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 later = 1.8e9 + 10
 again = [
-    live.reserve(5000, device, 1, limit=1, kick=False, now=later, until=later + 60)
+    live.reserve(5000, device, b"1", limit=1, kick=False, now=later, until=later + 60)
     for device in (b"a", b"b")
 ]
 print(admitted, second, live.failures > 0, again)
@@ -140,7 +236,7 @@ def test_a_damaged_file_lets_everybody_in(tmp_path: Path) -> None:
     damaged = Live(tmp_path / "live")
     assert reserve(damaged, b"a", 1)
     assert reserve(damaged, b"b", 2)
-    assert damaged.others(1, b"c", NOW) == 0
+    assert others(damaged, 1, b"c", NOW) == 0
     assert damaged.failures > 0
     damaged.close()
 
@@ -148,13 +244,14 @@ def test_a_damaged_file_lets_everybody_in(tmp_path: Path) -> None:
 CONTENDER = """
 import sys
 from pathlib import Path
-from aaa.live import Live
+from aaa.live import ENDED_KEPT_MAX, ENDED_KEPT_S, ENDED_KEPT_S_MAX, Live
+from aaa.places import LiveSession
 
 live, number = Live(Path(sys.argv[1])), int(sys.argv[2])
 print("here", flush=True)
 sys.stdin.readline()
 admitted = sum(
-    live.reserve(subscriber, b"%d:%d" % (number, login), number * 100 + login,
+    live.reserve(subscriber, b"%d:%d" % (number, login), b"%d" % (number * 100 + login),
                  limit=1, kick=False, now=1.8e9, until=1.8e9 + 60)
     for subscriber in range(200)
     for login in range(10)
@@ -185,7 +282,7 @@ def test_of_fifty_logins_in_five_processes_exactly_one_is_let_in(tmp_path: Path)
     admitted = [int(process.communicate(timeout=60)[0]) for process in processes]
     assert sum(admitted) == 200
     live = Live(tmp_path / "live")
-    assert [live.others(subscriber, b"", 1.8e9) for subscriber in range(200)] == [1] * 200
+    assert [others(live, subscriber, b"", 1.8e9) for subscriber in range(200)] == [1] * 200
     live.close()
 
 
@@ -205,12 +302,12 @@ def test_a_process_killed_among_reservations_leaves_no_lock_and_no_damage(tmp_pa
         process.stdin.write("go\n")
         process.stdin.flush()
         live = Live(tmp_path / "live")
-        while not live.others(300, b"", 1.8e9):
+        while not others(live, 300, b"", 1.8e9):
             pass
         process.kill()
         process.communicate(timeout=10)
-        assert live.reserve(10**12, b"a", 1, limit=1, kick=False, now=1.8e9, until=1.8e9 + 60)
-        assert live.others(0, b"", 1.8e9) == 1
+        assert live.reserve(10**12, b"a", b"1", limit=1, kick=False, now=1.8e9, until=1.8e9 + 60)
+        assert others(live, 0, b"", 1.8e9) == 1
         for subscriber in range(301):
-            live.release(subscriber, 100)
+            live.ended(subscriber, b"100", "", 1.8e9, sessions=())
         live.close()

@@ -32,7 +32,7 @@ OBJECTIONS: dict[str, dict[str, object]] = {
     "expired": {"valid_until_s": NOW},
     "nas-binding": {"nas_id": 3, "bound_nas_ids": (1, 2)},
     "mac-binding": {"mac": "02005e100001", "bound_macs": ("02005e100002",)},
-    "session-limit": {"other_sessions": 1, "session_limit": 1},
+    "session-limit": {"open_sessions": 1, "session_limit": 1},
     "guessing": {"guesses_exceeded": True},
     "password": {"proof": "failed", "proof_reason": "password"},
 }
@@ -71,9 +71,13 @@ def test_who_did_not_prove_himself_hears_the_same_whatever_was_wrong(reason: str
         pytest.param({"nas_id": 2, "bound_nas_ids": (1, 2)}, True, id="one of its NASes"),
         pytest.param({"mac": "", "bound_macs": ("02005e100002",)}, False, id="no MAC to compare"),
         pytest.param({"mac": "a", "bound_macs": ("b", "a")}, True, id="one of its MACs"),
-        pytest.param({"other_sessions": 9}, True, id="no limit"),
-        pytest.param({"other_sessions": 1, "session_limit": 2}, True, id="one slot left"),
-        pytest.param({"other_sessions": 3, "session_limit": 2}, False, id="over the limit already"),
+        pytest.param({"open_sessions": 9, "reserved": 9}, True, id="no limit"),
+        pytest.param({"open_sessions": 1, "session_limit": 2}, True, id="one place left"),
+        pytest.param({"reserved": 1, "session_limit": 2}, True, id="one place left by logins"),
+        pytest.param(
+            {"open_sessions": 1, "reserved": 1, "session_limit": 2}, False, id="the last is taken"
+        ),
+        pytest.param({"open_sessions": 3, "session_limit": 2}, False, id="over the limit already"),
         pytest.param({"holds": (replace(HELD, since_s=NOW + 1),)}, True, id="a hold to come"),
         pytest.param({"holds": (replace(HELD, since_s=NOW),)}, False, id="a hold from now on"),
         pytest.param({"holds": (replace(HELD, until_s=NOW),)}, True, id="a hold that just ended"),
@@ -107,10 +111,44 @@ def test_a_walled_hold_lets_in_and_says_who_confines() -> None:
 
 
 def test_where_the_oldest_is_to_go_a_full_house_lets_in() -> None:
-    full = replace(GOOD, other_sessions=2, session_limit=2, at_limit="kick_oldest")
+    full = replace(GOOD, open_sessions=1, reserved=1, session_limit=2, at_limit="kick_oldest")
     assert authorize(full) == Permit(0, kicks_oldest=True)
-    assert authorize(replace(full, other_sessions=1)) == Permit(0)
-    assert trace(full)[-1][2] == "profile, oldest reservation given up", "no session is ended"
+    assert authorize(replace(full, reserved=0)) == Permit(0)
+    assert trace(full)[-1][2] == "profile, the oldest makes room"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({}, "limit=none", id="no limit"),
+        pytest.param(
+            {"session_limit": 3, "open_sessions": 1, "reserved": 1, "session_ids": (7,)},
+            "open=1 reserved=1 limit=3 reject",
+            id="not full",
+        ),
+        pytest.param(
+            {"session_limit": 2, "open_sessions": 2, "reserved": 1, "session_ids": (7, 9, 12)},
+            "open=2 reserved=1 limit=2 reject sessions=7,9,12",
+            id="full",
+        ),
+        pytest.param(
+            {"session_limit": 1, "open_sessions": 21, "session_ids": tuple(range(21))},
+            f"open=21 reserved=0 limit=1 reject sessions={','.join(map(str, range(20)))},...",
+            id="overfull",
+        ),
+        pytest.param(
+            {"session_limit": 1, "reserved": 1},
+            "open=0 reserved=1 limit=1 reject",
+            id="full of logins",
+        ),
+    ],
+)
+def test_the_trace_lists_the_sessions_that_filled_the_limit(
+    changes: dict[str, object], words: str
+) -> None:
+    """domain.md §7.4."""
+    said = {rule: looked_at for rule, looked_at, _ in trace(replace(GOOD, **changes))}
+    assert said["within_session_limit"] == words
 
 
 facts = st.builds(
@@ -134,6 +172,8 @@ facts = st.builds(
     st.sampled_from(["", "a"]),
     st.lists(st.sampled_from(["a", "b"]), max_size=2).map(tuple),
     st.integers(0, 3),
+    st.integers(0, 2),
+    st.lists(st.integers(1, 9), max_size=3).map(tuple),
     st.integers(0, 2),
     st.sampled_from(["reject", "kick_oldest"]),
     st.booleans(),

@@ -101,6 +101,46 @@ async def test_nases_and_profiles_follow_within_a_second(
         await eventually(lambda: node.profiles() == {}, IN_FORCE_WITHIN_S)
 
 
+async def test_a_new_limit_on_a_profile_brings_the_sessions_of_its_subscribers(
+    fresh_database_url: str, environment: lmdb.Environment, owner: Isp
+) -> None:
+    plan, other = await owner.profile(), await owner.profile("other")
+    alice, _ = await owner.subscribers(plan, "alice", "offline")
+    bob = await owner.subscriber(other, "bob")
+    for number in (alice, bob):
+        await owner.session(number, f"{number}")
+
+    async with replica(fresh_database_url, environment) as node:
+
+        def open_of(name: bytes) -> int:
+            record = node.subscriber(owner.tenant_id, name)
+            assert record is not None
+            return len(record.sessions)
+
+        assert (open_of(b"alice"), open_of(b"bob")) == (0, 0)
+        await owner.sql.execute("UPDATE profile SET session_limit = 1 WHERE id = $1", plan)
+        await eventually(lambda: open_of(b"alice") == 1, IN_FORCE_WITHIN_S)
+        assert open_of(b"bob") == 0
+        await owner.sql.execute("UPDATE entitlement SET profile_id = $1", plan)
+        await eventually(lambda: open_of(b"bob") == 1, IN_FORCE_WITHIN_S)
+        await owner.sql.execute("UPDATE profile SET session_limit = 0 WHERE id = $1", plan)
+        await owner.sql.execute("UPDATE subscriber SET bind_mac = '{02005e100001}'")
+        await eventually(lambda: open_of(b"alice") == 0, IN_FORCE_WITHIN_S)
+
+
+async def test_a_rebuild_brings_the_open_sessions_and_says_when_it_was(
+    fresh_database_url: str, environment: lmdb.Environment, owner: Isp
+) -> None:
+    alice = await owner.subscriber(await owner.profile())
+    await owner.sql.execute("UPDATE profile SET session_limit = 1")
+    number = await owner.session(alice)
+    async with replica(fresh_database_url, environment) as node:
+        record = node.subscriber(owner.tenant_id, b"alice")
+        assert record is not None
+        assert [one.id for one in record.sessions] == [number]
+        assert abs(node.directory.current_at_s - Clock().unix_s()) < 10.0
+
+
 async def test_a_name_with_octets_that_are_no_text_is_found_by_those_octets(
     fresh_database_url: str, environment: lmdb.Environment, owner: Isp
 ) -> None:
@@ -142,10 +182,12 @@ async def test_a_slow_transaction_is_neither_skipped_nor_in_the_way_of_others(
         await owner.sql.execute(staff_hold(after, owner.tenant_id))
         await eventually(lambda: holds(b"after") == 1, IN_FORCE_WITHIN_S)
         assert holds(b"slow") == 0
-        applied = node.replicator.progress.applied
+        progress = node.replicator.progress
+        await eventually(lambda: progress.applied == 2)  # a moment after it is in force
         await transaction.commit()
         await eventually(lambda: holds(b"slow") == 1, IN_FORCE_WITHIN_S)
-        assert node.replicator.progress.applied == applied + 1  # nothing was read again
+        await eventually(lambda: progress.applied > 2)
+        assert progress.applied == 3  # nothing was read again
         assert node.replicator.progress.rebuilds == 1
     await other.close()
 

@@ -169,3 +169,70 @@ async def test_the_node_may_read_all_of_it(fresh_database_url: str) -> None:
     assert subscriber["username"] == "alice"
     assert rows.nas_of(nas).network == "192.0.2.1/32"
     assert rows.profile_of(profile).code == "home-50"
+
+
+SESSION = (
+    "INSERT INTO session (tenant_id, nas_id, nas_reported, acct_session_id, class_nonce,"
+    " generation, subscriber_id, username, calling_station, mac, circuit_id, nas_identifier,"
+    " nas_address, nas_port, nas_port_id, multi_session_id, started_at, last_seen_at, stopped_at,"
+    " silent_since, terminate_cause, closed_by, session_time_s, input_octets, output_octets,"
+    " confidence) SELECT {{tenant}}, 7, '', number, '{nonce}', 0, {{id}}, 'alice', '{station}', '',"
+    " '', '', '', {port}, '{port_id}', '{multi}', '2026-01-01Z', '{seen}', {stopped},"
+    " {silent}, 0, '', 0, 0, 0, 0 FROM generate_series({first}, {last}) AS number"
+)
+
+
+def sessions(
+    first: int,
+    last: int | None = None,
+    *,
+    nonce: str = "",
+    station: str = "",
+    port: str = "NULL",
+    port_id: str = "",
+    multi: str = "",
+    seen: str = "2026-01-01T12:00:00.9Z",
+    stopped: str = "NULL",
+    silent: str = "NULL",
+) -> str:
+    """The statement for sessions of Alice with these numbers as Acct-Session-Id."""
+    return SESSION.format(**{**locals(), "last": last or first})
+
+
+LIMITED = "UPDATE profile SET session_limit = 2"
+
+
+async def test_open_sessions_are_in_the_record_of_who_has_a_limit(fresh_database_url: str) -> None:
+    record = await record_after(
+        fresh_database_url,
+        LIMITED,
+        sessions(1, nonce="00000000000000aa", station=r"ST\xe9", port_id="eth1", multi="m"),
+        sessions(2, port="4294967295", port_id="eth1"),
+        sessions(3, port="8"),
+        sessions(4, port="-1", seen="infinity"),
+        sessions(5, stopped="'2026-01-01T13:00:00Z'"),
+        sessions(6, silent="'2026-01-01T13:00:00Z'"),
+    )
+    seen_s = 1_767_268_800
+    assert [(one.acct_session_id, one.device) for one in record.sessions] == [
+        ("1", b"7:st\xe9"),
+        ("2", b"7 port-id:eth1"),
+        ("3", b"7 port:\0\0\0\x08"),
+        ("4", b"7 port:\xff\xff\xff\xff"),
+    ]
+    first = record.sessions[0]
+    assert (first.nonce, first.multi_session) == (b"00000000000000aa", "m")
+    assert [one.last_seen_s for one in record.sessions] == [seen_s, seen_s, seen_s, 0]
+    assert [one.id for one in record.sessions] == sorted(one.id for one in record.sessions)
+
+
+async def test_without_a_limit_nobody_asks_for_sessions(fresh_database_url: str) -> None:
+    record = await record_after(fresh_database_url, sessions(1))
+    assert record.sessions == ()
+
+
+async def test_however_many_sessions_are_open_the_record_holds_the_newest(
+    fresh_database_url: str,
+) -> None:
+    record = await record_after(fresh_database_url, LIMITED, sessions(1, 500))
+    assert [one.acct_session_id for one in record.sessions] == [str(n) for n in range(435, 501)]

@@ -102,14 +102,17 @@ class World:
         self.writer.put_tables(
             dict(self.nases), {profile.id: profile for profile in (HOME, SINGLE, NEWEST)}
         )
+        self.heard_of_database()
         self.decisions_directory = directory / "decisions"
         self.decision_log = DecisionLog(
             self.decisions_directory, rate_max=10_000, file_octets_max=1 << 20
         )
         garden = ServiceProfile(download_bps=1_000_000, upload_bps=1_000_000, filter_id="garden")
+        self.directory = Directory(environment)
+        self.live = Live(directory / "live")
         self.access = Access(
-            Directory(environment),
-            Live(directory / "live"),
+            self.directory,
+            self.live,
             Renderer(dictionary(), garden),
             Throttle(guesses_max=10, window_s=60, lock_s=30),
             self.decision_log,
@@ -122,6 +125,10 @@ class World:
         self.duplicates = DuplicateCache()
         self.responder = Responder(Port.AUTH, self.access, self.duplicates)
         self.add("nemo")
+
+    def heard_of_database(self) -> None:
+        """As the replicator writes it down."""
+        self.writer.set_position(b"cluster", 1, self.clock.unix_s())
 
     def random(self, size: int) -> bytes:
         """Chance that is the same in every run."""

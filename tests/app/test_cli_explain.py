@@ -1,5 +1,6 @@
 """`turnpike explain` as staff call it, on a database of the test's own."""
 
+import asyncio
 import io
 import json
 import sys
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from aaa.access import device_of
+from aaa.device import device_of
 from aaa.live import Live
 from app.cli import main
 from app.paths import Paths
+from tests.aaa.replica import isp
 
 ISP = """
 tenant = "demo-isp"
@@ -119,14 +121,16 @@ def test_a_login_of_a_moment_ago_counts_but_not_against_its_own_device(
         for nas_id in (1, 2):
             device = device_of(nas_id, b"02-00-5E-10-00-01")
             assert live.reserve(
-                subscriber_id, device, nas_id, limit=9, kick=False, now=now, until=now + 60
+                subscriber_id, device, b"%d" % nas_id, limit=9, kick=False, now=now, until=now + 60
             )
     live.close()
     found = explained(turnpike, "alice")
     assert found["reason"] == "session-limit"
-    assert found["trace"][-1]["input"] == "reserved=2 limit=1 reject"
+    assert found["trace"][-1]["input"] == "open=0 reserved=2 limit=1 reject"
     own = explained(turnpike, "alice", "--station", "02-00-5e-10-00-01")
-    assert own["trace"][-1]["input"] == "reserved=1 limit=1 reject", "the other NAS's remains"
+    assert own["trace"][-1]["input"] == "open=0 reserved=1 limit=1 reject", (
+        "the other NAS's remains"
+    )
 
 
 def test_people_read_a_table_and_never_a_password(turnpike: Turnpike) -> None:
@@ -144,3 +148,14 @@ def test_a_nas_that_is_not_there_is_told(turnpike: Turnpike) -> None:
         "",
         "turnpike: there is no NAS bras-9\n",
     )
+
+
+async def test_the_sessions_that_filled_the_limit_are_named(
+    turnpike: Turnpike, fresh_database_url: str
+) -> None:
+    async with isp(fresh_database_url) as owner:
+        alice = await owner.sql.fetchval("SELECT id FROM subscriber WHERE username = 'alice'")
+        number = await owner.session(alice)
+    found = await asyncio.to_thread(explained, turnpike, "alice")
+    assert found["reason"] == "session-limit"
+    assert found["trace"][-1]["input"] == f"open=1 reserved=0 limit=1 reject sessions={number}"

@@ -1,16 +1,20 @@
 """One session is one session, however many workers are asked at the same moment (P13)."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from aaa import live_feed
+from core.db import NodeDatabase
 from tests.asking import ACCESS_ACCEPT, ACCESS_REJECT, pap_request
-from tests.scenarios.flows import Flows, flows, login, station
+from tests.scenarios.flows import Flows, flows, login, private_url, sql, station
 from tests.serving import PASSWORD, SECRET, Turnpike, turnpike_process
 
 PARALLEL = 50
 RESERVATION_S = 5
+IN_FORCE_WITHIN_S = 1.0
 KEY = SECRET.encode()
 
 pytestmark = [pytest.mark.scenario, pytest.mark.slow]
@@ -80,3 +84,68 @@ def test_a_login_that_never_became_a_session_frees_its_place(house: Turnpike) ->
         assert time.monotonic() - reserved_at < RESERVATION_S + 1.0
         time.sleep(0.1)
     assert time.monotonic() - reserved_at > RESERVATION_S - 1.0
+
+
+def open_session(house: Turnpike, username: str, device: str) -> int:
+    """As ingest writes it when a Start comes; in force when this returns."""
+    [row] = sql(
+        private_url(house),
+        "INSERT INTO session (tenant_id, nas_id, nas_reported, acct_session_id, class_nonce,"
+        " generation, subscriber_id, username, calling_station, mac, circuit_id, nas_identifier,"
+        " nas_address, nas_port_id, multi_session_id, started_at, last_seen_at, terminate_cause,"
+        " closed_by, session_time_s, input_octets, output_octets, confidence)"
+        " SELECT s.tenant_id, n.id, '', s.username, '', 0, s.id, s.username, $2, '', '', '', '',"
+        " '', '', now() - interval '1 hour', now(), 0, '', 0, 0, 0, 0"
+        " FROM subscriber s JOIN nas n USING (tenant_id) WHERE s.username = $1 RETURNING id",
+        username,
+        device,
+    )
+    tell(house, row["id"])
+    time.sleep(IN_FORCE_WITHIN_S)  # a login that asks too early would take the place
+    return int(row["id"])
+
+
+def tell(house: Turnpike, session_id: int) -> None:
+    """As ingest and the sweeper do in their transactions."""
+
+    async def run() -> None:
+        database = NodeDatabase(private_url(house))
+        async with database.transaction() as tx:
+            await live_feed.sessions_changed(tx, [session_id])
+        await database.dispose()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("number", "is_over"),
+    [
+        pytest.param(5, "silent_since = now()", id="nobody can tell of it any more"),
+        pytest.param(
+            6, "stopped_at = last_seen_at, closed_by = 'reaper'", id="closed by the sweeper"
+        ),
+    ],
+)
+def test_a_stale_session_frees_its_user(house: Turnpike, number: int, is_over: str) -> None:
+    """The stale half of P13.  When a session is stale is the sweeper's to say; what it says
+    here stands in the tables, and is in force within a second."""
+    username = f"one-{number}"
+    session_id = open_session(house, username, "a")
+    assert login(house, username, PASSWORD, station("b")) == ACCESS_REJECT
+    assert login(house, username, PASSWORD, station("A")) == ACCESS_ACCEPT, "it redials"
+    time.sleep(RESERVATION_S)
+    assert login(house, username, PASSWORD, station("b")) == ACCESS_REJECT
+    sql(private_url(house), f"UPDATE session SET {is_over} WHERE id = $1", session_id)
+    tell(house, session_id)
+    told_at = time.monotonic()
+    while login(house, username, PASSWORD, station("b")) == ACCESS_REJECT:
+        assert time.monotonic() < told_at + IN_FORCE_WITHIN_S
+        time.sleep(0.02)
+
+
+def test_fifty_parallel_logins_beside_an_open_session_are_refused(house: Turnpike) -> None:
+    open_session(house, "one-7", "a")
+    open_session(house, "three-7", "a")
+    with flows(house, ports=PARALLEL) as many:
+        assert race(many, "one-7", 77).count(ACCESS_ACCEPT) == 0
+        assert race(many, "three-7", 78).count(ACCESS_ACCEPT) == 2

@@ -75,7 +75,7 @@ async def write_groups(connection: asyncpg.Connection, folded: Sequence[Folded])
         ids = one.session_ids
         for number, g in one.changed.items():
             if one.described or number >= one.known:
-                whole.append(whole(one, g))
+                whole.append(session_row(one, g))
             else:
                 counters.append(_counters(one, g))
         gone += [ids[number] for number in one.gone]
@@ -104,7 +104,7 @@ async def write_groups(connection: asyncpg.Connection, folded: Sequence[Folded])
 async def _bring_back(connection: asyncpg.Connection, folded: Iterable[Folded]) -> None:
     """Some session had been taken for part of another and is one again: write all whole."""
     await staging.empty(connection)
-    whole = [whole(one, g) for one in folded for g in one.changed.values()]
+    whole = [session_row(one, g) for one in folded for g in one.changed.values()]
     await staging.write(connection, "stage_session", whole)
 
 
@@ -163,7 +163,7 @@ def _counters(one: Folded, g: Generation) -> tuple[object, ...]:
     )
 
 
-def whole(one: Folded, g: Generation) -> tuple[object, ...]:
+def session_row(one: Folded, g: Generation) -> tuple[object, ...]:
     """All columns of a session's row, in the order of `stage_session`."""
     about = one.group.about(g)
     _, *counters = _counters(one, g)

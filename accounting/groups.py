@@ -12,7 +12,6 @@ remembers: totals stay right, and only its quarter is that of the oldest memory.
 """
 
 from collections.abc import Sequence
-from zlib import crc32
 
 import msgspec
 
@@ -25,6 +24,7 @@ from accounting.memory import (
     RECENT_MAX,
     Chunk,
     Hot,
+    about_key,
     abouts_of,
     decode_hot,
     encode,
@@ -81,6 +81,10 @@ class Group:
         """Who and where the session is, gaps filled from all its records."""
         return described(g, abouts_of(self.abouts))
 
+    def knows(self, g: Generation) -> bool:
+        """Whether `about` says all that was told of this session, and nothing is forgotten."""
+        return not set(g.abouts) - abouts_of(self.abouts).keys()
+
     def add(
         self,
         record: Record,
@@ -93,8 +97,7 @@ class Group:
         may have come before the records that it closes.  `history` are the octets of the
         group's chunks by number, when `NeedsHistory` asked for them.
         """
-        key = crc32(encode(record.about))
-        p = point(record, key)
+        p = point(record, about_key(record.about))
         hot = self.hot
         if marks:
             earliest_s = min(hot.earliest_s, p.at_s) if hot.last is not None else p.at_s
@@ -216,7 +219,7 @@ class Group:
         after = derive(known, all_marks, state)
         abouts, described_anew = self.abouts, False
         if p is not None and about is not None:
-            abouts = remembered(abouts, p.about, about)
+            abouts = remembered(abouts, p.about, about, after.generations)
             described_anew = abouts != self.abouts
         old = {g.number: g for g in before.generations}
         new = {g.number: g for g in after.generations}

@@ -8,8 +8,9 @@ only for a record that is older than what `Hot` holds.
 Knows how it is stored, and of the rules only `derive`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
+from zlib import crc32
 
 import msgspec
 from msgspec.structs import replace
@@ -87,17 +88,37 @@ def points_of(hot: Hot) -> list[Point]:
     return points
 
 
+def points_in(history: Iterable[bytes]) -> list[Point]:
+    """The points of these chunks."""
+    chunks = map(_read_history, history)
+    return [p for chunk in chunks for p in _run_of(chunk.points, chunk.count)]
+
+
 def abouts_of(octets: bytes) -> dict[int, About]:
     """The descriptions that came with a group's points, by key."""
     return _read_abouts(octets) if octets else {}
 
 
-def remembered(octets: bytes, key: int, about: About) -> bytes:
+def about_key(about: About) -> int:
+    """What points call a description by."""
+    return crc32(encode(about))
+
+
+def remembered(octets: bytes, key: int, about: About, generations: Collection[Generation]) -> bytes:
     """With this description among the known ones."""
     known = abouts_of(octets)
-    if key in known or len(known) >= ABOUTS_MAX:
+    if key in known:
         return octets
-    known[key] = about
+    return encoded_abouts({**known, key: about}, generations)
+
+
+def encoded_abouts(known: Mapping[int, About], generations: Collection[Generation]) -> bytes:
+    """If they are too many, those of the latest generations: a box that numbers its sessions
+    anew after each restart has one group for hundreds of subscribers."""
+    if len(known) > ABOUTS_MAX:
+        needed = (key for g in reversed([*generations]) for key in reversed(g.abouts))
+        kept = list(dict.fromkeys(key for key in needed if key in known))[:ABOUTS_MAX]
+        known = {key: known[key] for key in kept}
     return encode(dict(sorted(known.items())))
 
 

@@ -74,7 +74,7 @@ async def write_groups(connection: asyncpg.Connection, folded: Sequence[Folded])
         (new if one.is_new else known).append(row)
         ids = one.session_ids
         for number, g in one.changed.items():
-            if one.described or number >= one.known:
+            if number >= one.known or (one.described and one.group.knows(g)):
                 whole.append(session_row(one, g))
             else:
                 counters.append(_counters(one, g))

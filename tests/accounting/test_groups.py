@@ -172,3 +172,19 @@ def test_d11_a_day_of_packets_in_any_order_twice_over_is_that_day() -> None:
     assert shuffled.sessions == in_order.sessions
     assert shuffled.usage() == in_order.usage()
     assert shuffled.group.encode() == in_order.group.encode()
+
+
+def test_a_key_that_is_reused_for_ever_still_knows_who_its_sessions_are() -> None:
+    """A box that numbers its sessions anew after each restart has one group for hundreds of
+    people; the 33rd had no name."""
+    group = Told()
+    for number in range(100):
+        about = msgspec.structs.replace(ABOUT, user_name=f"user-{number}")
+        at_s = number * 1_000
+        group(start(at_s, about=about))
+        change = group.apply(stop(at_s + 500, 500, MB, about=about), ())
+        (g,) = change.sessions
+        assert (g.number, group.group.about(g).user_name) == (number, f"user-{number}")
+        assert group.group.knows(g)
+    assert len(group.group.abouts) < 8_000
+    assert not group.group.knows(group.sessions[0])

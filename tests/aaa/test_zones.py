@@ -82,11 +82,22 @@ def test_zones_that_share_a_minute_are_found() -> None:
 
 def test_zones_come_back_from_the_database_as_they_were() -> None:
     assert restored(stored((NIGHT, NOON))) == (NIGHT, NOON)
-    for wrong in (None, {}, [1], [{"from": "00:00", "to": "06:00"}],
-                  [{"from": "00:00", "to": "06:10", "weight_hundredths": 0}],
-                  [{"from": "00:00", "to": "06:00", "weight_hundredths": -1}]):  # fmt: skip
-        with pytest.raises(ValueError):  # noqa: PT011 - whatever it is that is wrong
-            restored(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        {},
+        [1],
+        [{"from": "00:00", "to": "06:00"}],
+        [{"from": "00:00", "to": "06:10", "weight_hundredths": 0}],
+        [{"from": "00:00", "to": "06:00", "weight_hundredths": -1}],
+    ],
+)
+def test_what_is_no_zone_in_the_database_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever it is that is wrong
+        restored(wrong)
 
 
 def test_a_zone_is_shown_in_the_words_of_the_manifest() -> None:

@@ -1,0 +1,196 @@
+"""The tables of quotas as ingest reads and writes them: set by set, times in Unix seconds.
+
+Whoever counts for a subscriber locks his row of quota_state first, in the order of ids:
+what is read after that stays true until the transaction ends.  Knows no rule.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, NamedTuple
+
+import asyncpg
+
+from aaa.quota import Allowance, Amount
+from aaa.quota_state import State
+from core.db import Tx, raw
+
+KEPT_DAYS: Final = 62  # of a window that has ended; what is older can be worked out anew
+
+# DO UPDATE locks the row also where its condition spares it.
+_LOCK: Final = """
+WITH n AS MATERIALIZED (
+    SELECT e.subscriber_id, e.tenant_id
+      FROM unnest($1::bigint[]) AS asked (id) JOIN entitlement AS e ON e.subscriber_id = asked.id
+     WHERE e.profile_id = ANY ($2::bigint[]) ORDER BY 1
+), locked AS (
+    INSERT INTO quota_state (subscriber_id, tenant_id) SELECT subscriber_id, tenant_id FROM n
+        ON CONFLICT (subscriber_id) DO UPDATE SET octets = quota_state.octets WHERE false
+)
+SELECT subscriber_id FROM n
+"""
+_SUMS: Final = """
+SELECT q.subscriber_id, n.starts_s::bigint, q.rule, q.octets, q.time_s,
+       extract(epoch FROM q.unsettled_since)::bigint AS unsettled_s
+  FROM unnest($1::bigint[], $2::float8[]) AS n (subscriber_id, starts_s)
+  JOIN quota_usage AS q
+    ON q.subscriber_id = n.subscriber_id AND q.starts_at = to_timestamp(n.starts_s)
+"""
+_STORE: Final = """
+INSERT INTO quota_usage (subscriber_id, starts_at, ends_at, tenant_id, rule, octets, time_s,
+                         unsettled_since)
+SELECT subscriber_id, to_timestamp(starts_s), to_timestamp(ends_s), tenant_id, rule, octets,
+       time_s, to_timestamp(unsettled_s)
+  FROM unnest($1::bigint[], $2::float8[], $3::float8[], $4::bigint[], $5::text[],
+              $6::numeric[], $7::numeric[], $8::float8[])
+       AS n (subscriber_id, starts_s, ends_s, tenant_id, rule, octets, time_s, unsettled_s)
+    ON CONFLICT (subscriber_id, starts_at) DO UPDATE
+   SET ends_at = excluded.ends_at, rule = excluded.rule, octets = excluded.octets,
+       time_s = excluded.time_s, unsettled_since = excluded.unsettled_since
+"""
+_PRUNE: Final = f"""
+DELETE FROM quota_usage
+ WHERE subscriber_id = ANY ($1::bigint[])
+   AND ends_at < to_timestamp($2::float8) - interval '{KEPT_DAYS} days'
+"""  # noqa: S608 - a constant
+_CROSS: Final = """
+INSERT INTO quota_crossing (subscriber_id, window_starts_at, threshold, tenant_id,
+                            quota_octets, quota_time_s, crossed_at)
+SELECT subscriber_id, to_timestamp(starts_s), threshold, tenant_id, quota_octets, quota_time_s,
+       to_timestamp($7::float8)
+  FROM unnest($1::bigint[], $2::float8[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])
+       AS n (subscriber_id, starts_s, threshold, tenant_id, quota_octets, quota_time_s)
+    ON CONFLICT (subscriber_id, window_starts_at, threshold) DO UPDATE
+   SET quota_octets = excluded.quota_octets, quota_time_s = excluded.quota_time_s,
+       crossed_at = excluded.crossed_at
+ WHERE (quota_crossing.quota_octets, quota_crossing.quota_time_s)
+       IS DISTINCT FROM (excluded.quota_octets, excluded.quota_time_s)
+RETURNING subscriber_id, threshold
+"""
+_TELL: Final = """
+UPDATE quota_state AS q
+   SET window_starts_at = to_timestamp(n.starts_s), window_ends_at = to_timestamp(n.ends_s),
+       octets = n.octets, time_s = n.time_s, quota_octets = n.quota_octets,
+       quota_time_s = n.quota_time_s
+  FROM unnest($1::bigint[], $2::float8[], $3::float8[], $4::bigint[], $5::bigint[],
+              $6::bigint[], $7::bigint[])
+       AS n (subscriber_id, starts_s, ends_s, octets, time_s, quota_octets, quota_time_s)
+ WHERE q.subscriber_id = n.subscriber_id
+"""
+
+
+class SumKey(NamedTuple):
+    """Whose sum, and of the window that begins when."""
+
+    subscriber_id: int
+    starts_s: int
+
+
+class Sum(NamedTuple):
+    """What was used in a window, under the rule of that name.
+
+    `unsettled_s`: worked out then, while transactions may have run that knew of no quota.
+    """
+
+    rule: str
+    used: Amount
+    unsettled_s: int | None
+
+
+class StoredSum(NamedTuple):
+    """A sum with all that its row says."""
+
+    key: SumKey
+    tenant_id: int
+    ends_s: int | None
+    sum: Sum
+
+
+class Crossing(NamedTuple):
+    """A threshold of a window, in per cent."""
+
+    subscriber_id: int
+    tenant_id: int
+    starts_s: int
+    threshold: int
+    allowance: Allowance
+
+
+async def connection_of(tx: Tx) -> asyncpg.Connection:
+    """What the functions here take; `tx` must have executed something."""
+    return await raw(tx)
+
+
+async def lock(
+    connection: asyncpg.Connection, subscriber_ids: Collection[int], profile_ids: Collection[int]
+) -> list[int]:
+    """Those of these subscribers who have one of these profiles; nobody else counts for them
+    until the transaction ends."""
+    found = await connection.fetch(_LOCK, list(subscriber_ids), list(profile_ids))
+    return [row[0] for row in found]
+
+
+async def sums(connection: asyncpg.Connection, keys: Collection[SumKey]) -> dict[SumKey, Sum]:
+    """Those that are kept."""
+    found: dict[SumKey, Sum] = {}
+    for subscriber_id, starts_s, rule, octets, time_s, unsettled_s in await connection.fetch(
+        _SUMS, [key.subscriber_id for key in keys], [float(key.starts_s) for key in keys]
+    ):
+        used = Amount(int(octets), int(time_s))
+        found[SumKey(subscriber_id, starts_s)] = Sum(rule, used, unsettled_s)
+    return found
+
+
+async def store(connection: asyncpg.Connection, changed: Sequence[StoredSum]) -> None:
+    """Keep these sums, in place of any that were kept."""
+    if not changed:
+        return
+    await connection.execute(
+        _STORE,
+        [one.key.subscriber_id for one in changed],
+        [float(one.key.starts_s) for one in changed],
+        [_seconds(one.ends_s) for one in changed],
+        [one.tenant_id for one in changed],
+        [one.sum.rule for one in changed],
+        [one.sum.used.octets for one in changed],
+        [one.sum.used.time_s for one in changed],
+        [_seconds(one.sum.unsettled_s) for one in changed],
+    )
+
+
+async def prune(
+    connection: asyncpg.Connection, subscriber_ids: Collection[int], now_s: int
+) -> None:
+    """Forget sums of windows that ended long ago."""
+    await connection.execute(_PRUNE, list(subscriber_ids), float(now_s))
+
+
+async def cross(
+    connection: asyncpg.Connection, crossings: Sequence[Crossing], now_s: int
+) -> set[tuple[int, int]]:
+    """Write crossings down, and return those (subscriber, threshold) that were none yet."""
+    if not crossings:
+        return set()
+    found = await connection.fetch(
+        _CROSS,
+        [one.subscriber_id for one in crossings],
+        [float(one.starts_s) for one in crossings],
+        [one.threshold for one in crossings],
+        [one.tenant_id for one in crossings],
+        [one.allowance.octets for one in crossings],
+        [one.allowance.time_s for one in crossings],
+        float(now_s),
+    )
+    return {(row[0], row[1]) for row in found}
+
+
+async def tell(connection: asyncpg.Connection, told: Iterable[tuple[int, State]]) -> None:
+    """What logins are to know from now on of each subscriber; amounts are whole."""
+    rows = [
+        (subscriber_id, float(window.starts_s), _seconds(window.ends_s), *used, *allowance)
+        for subscriber_id, (window, used, allowance) in told
+    ]
+    if rows:
+        await connection.execute(_TELL, *map(list, zip(*rows, strict=True)))
+
+
+def _seconds(at_s: int | None) -> float | None:
+    return None if at_s is None else float(at_s)

@@ -97,7 +97,7 @@ def await_drained(one: Turnpike, within_s: float = DRAINED_WITHIN_S) -> None:
 async def _play(
     one: Turnpike, load: Load, planned: Sequence[PlannedSession], chance: random.Random
 ) -> tuple[Outcome, list[bytes]]:
-    boxes = await connected(one.acct, HOSTS, SECRET.encode(), chance)
+    boxes = await connected(one.acct, HOSTS, lambda: Box(SECRET.encode(), chance))
     outcome = Outcome(Verdict(0, (), (), (), ()), 0)
     gate = asyncio.Semaphore(load.at_once)
 

@@ -2,22 +2,16 @@
 was decided and changed meanwhile is neither lost nor doubled (D3, the part of logins)."""
 
 import json
-import os
-import shutil
-import signal
 import subprocess
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from core import postgres_pidfile
-from core.postgres import Cluster
 from tests.asking import ACCESS_ACCEPT, ACCESS_REJECT
 from tests.scenarios.flows import flows, login, processes_of, sql
+from tests.scenarios.outside import Outside, outside_database
 from tests.serving import ISP, PASSWORD, PROGRAM, Turnpike, eventually, turnpike_process
 
 pytestmark = [pytest.mark.scenario, pytest.mark.slow]
@@ -32,46 +26,10 @@ MANIFEST = {
 }
 
 
-class Outside:
-    """A PostgreSQL that is somebody else's business, and their clumsiness."""
-
-    def __init__(self, directory: Path) -> None:
-        self.cluster = Cluster(directory, durable=False)
-        self.data = directory / "data"
-        self.url = self.cluster.start()
-
-    def refuse(self) -> None:
-        self.cluster.stop()
-
-    def crash(self) -> None:
-        postmaster = postgres_pidfile.read(self.data)
-        assert postmaster is not None
-        os.kill(postmaster.pid, signal.SIGKILL)
-
-    def hang(self) -> None:
-        self._signal(signal.SIGSTOP)
-
-    def back(self) -> None:
-        self._signal(signal.SIGCONT)
-        self.cluster.start()
-
-    def _signal(self, number: signal.Signals) -> None:
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if (process / "cwd").readlink() == self.data.resolve():
-                    os.kill(int(process.name), number)
-            except OSError:
-                continue
-
-
 @pytest.fixture(scope="module")
 def outside() -> Iterator[Outside]:
-    directory = Path(tempfile.mkdtemp(prefix="turnpike-outside-"))
-    one = Outside(directory)
-    yield one
-    one.back()
-    one.cluster.stop()
-    shutil.rmtree(directory)
+    with outside_database() as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

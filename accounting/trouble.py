@@ -1,38 +1,12 @@
-"""Whose fault an exception is: the world's, which passes, or a record's and our own.
-
-The database refusing *data* (a value out of range, a constraint) is about a record; all
-else that it may say (away, restarting, full, a deadlock, a missing table) is about itself.
-"""
-
-from typing import Final
-
-import asyncpg
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+"""Whose fault an exception is; to what passes belongs what two nodes do to each other."""
 
 from accounting.rows import Contended
+from core import trouble
+from core.trouble import in_a_line
 
-_OF_DATA: Final = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint
+__all__ = ["in_a_line", "is_the_worlds"]
 
 
 def is_the_worlds(error: BaseException) -> bool:
     """Whether trying the same again may help."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        cause = error.orig.__cause__ or error.orig
-        return is_the_worlds(cause) if cause is not error else True
-    if isinstance(error, asyncpg.DataError):  # before it left this process
-        return False
-    if isinstance(error, asyncpg.PostgresError):
-        return not (error.sqlstate or "").startswith(_OF_DATA)
-    worlds = (
-        OSError,
-        TimeoutError,
-        SQLAlchemyError,
-        asyncpg.InterfaceError,
-        Contended,
-        MemoryError,
-    )
-    return isinstance(error, worlds)
-
-
-def in_a_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    return isinstance(error, Contended) or trouble.is_the_worlds(error)

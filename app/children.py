@@ -28,6 +28,10 @@ def main(arguments: list[str]) -> None:
             from app import ingest_process
 
             child.run(ingest_process.run)
+        case ["jobs"]:
+            from app import jobs_process
+
+            child.run(jobs_process.run)
         case ["web", descriptor, *roles]:
             from app import web_process
 

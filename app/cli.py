@@ -14,6 +14,7 @@ from app import (
     cli_accounting,
     cli_decision,
     cli_explain,
+    cli_jobs,
     cli_nas,
     cli_output,
     cli_session,
@@ -48,6 +49,7 @@ commands.add_typer(cli_session.commands, name="session")
 commands.command("usage")(cli_usage.command)
 commands.command("who-had")(cli_session.who_had_command)
 commands.add_typer(cli_accounting.commands, name="accounting")
+commands.add_typer(cli_jobs.commands, name="jobs")
 commands.add_typer(cli_database.commands, name="db")
 
 

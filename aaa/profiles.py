@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from aaa import zones
 from aaa.models import Profile
+from aaa.quota import THRESHOLDS
+from aaa.zones import Zone
 from core.db import Tx
 from nas_adapters.profile import Burst
 
@@ -24,6 +27,15 @@ class ProfileSpec:
     session_timeout_s: int | None = None
     interim_s: int | None = 300
     address_pool: str | None = None
+    quota_octets: int | None = None  # with neither this nor the next: no quota
+    quota_time_s: int | None = None
+    quota_direction: str = "total"  # total | download | upload
+    quota_window: str = "anchor"  # `aaa.quota_windows`
+    at_quota: str = "nothing"  # throttle | block | walled_garden | nothing
+    fup_download_bps: int | None = None  # once all is used, of a throttle
+    fup_upload_bps: int | None = None
+    zones: tuple[Zone, ...] = ()
+    thresholds: tuple[int, ...] = THRESHOLDS  # per cent
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,15 @@ def _stored(row: Profile) -> StoredProfile:
             session_timeout_s=row.session_timeout_s,
             interim_s=row.interim_s,
             address_pool=row.address_pool,
+            quota_octets=row.quota_octets,
+            quota_time_s=row.quota_time_s,
+            quota_direction=row.quota_direction,
+            quota_window=row.quota_window,
+            at_quota=row.at_quota,
+            fup_download_bps=row.fup_download_bps,
+            fup_upload_bps=row.fup_upload_bps,
+            zones=zones.restored(row.zones),
+            thresholds=tuple(row.thresholds),
         ),
     )
 
@@ -95,4 +116,13 @@ def _values(spec: ProfileSpec) -> dict[str, object]:
         "session_timeout_s": spec.session_timeout_s,
         "interim_s": spec.interim_s,
         "address_pool": spec.address_pool,
+        "quota_octets": spec.quota_octets,
+        "quota_time_s": spec.quota_time_s,
+        "quota_direction": spec.quota_direction,
+        "quota_window": spec.quota_window,
+        "at_quota": spec.at_quota,
+        "fup_download_bps": spec.fup_download_bps,
+        "fup_upload_bps": spec.fup_upload_bps,
+        "zones": zones.stored(spec.zones),
+        "thresholds": list(spec.thresholds),
     }

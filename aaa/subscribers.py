@@ -8,7 +8,7 @@ are `aaa.passwords`' business, suspensions `aaa.holds`'.
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from ipaddress import IPv4Address, IPv6Network
 from itertools import islice
 from typing import Any, Final
@@ -42,6 +42,7 @@ class SubscriberSpec:
     static_ipv6_prefix: IPv6Network | None = None
     delegated_ipv6: IPv6Network | None = None
     reply: Mapping[str, object] = field(default_factory=dict)
+    quota_anchor: date | None = None  # None: the day on which he was first entitled to a plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def _query(where: str, limit: int | None = None) -> Any:
     return text(
         f"""
         SELECT s.id, s.username, s.when_suspended, s.bind_mac, s.static_ipv4,
-               s.static_ipv6_prefix, s.delegated_ipv6, s.reply, s.updated_at,
+               s.static_ipv6_prefix, s.delegated_ipv6, s.reply, s.quota_anchor, s.updated_at,
                p.code AS profile, e.valid_until, c.sealed,
                ARRAY(SELECT n.name FROM subscriber_nas b JOIN nas n ON n.id = b.nas_id
                      WHERE b.subscriber_id = s.id ORDER BY n.name) AS bind_nas,
@@ -188,6 +189,7 @@ def _stored(row: Row[Any]) -> StoredSubscriber:
         static_ipv6_prefix=row.static_ipv6_prefix,
         delegated_ipv6=row.delegated_ipv6,
         reply=row.reply,
+        quota_anchor=row.quota_anchor,
     )
     return StoredSubscriber(row.id, spec, row.sealed, holds, row.updated_at)
 
@@ -209,6 +211,7 @@ def _staged(specs: Sequence[SubscriberSpec]) -> Iterator[tuple[object, ...]]:
             spec.profile,
             spec.valid_until,
             list(spec.bind_nas),
+            spec.quota_anchor,
         )
 
 
@@ -223,36 +226,38 @@ _STAGE_COLUMNS = (
     "profile",
     "valid_until",
     "bind_nas",
+    "quota_anchor",
 )
 
 _STAGE = """
 CREATE TEMP TABLE put_subscriber (
     id bigint, username text COLLATE "C" PRIMARY KEY, when_suspended text, bind_mac text[],
     static_ipv4 inet, static_ipv6_prefix cidr, delegated_ipv6 cidr, reply text,
-    profile text COLLATE "C", valid_until timestamptz, bind_nas text[] COLLATE "C"
+    profile text COLLATE "C", valid_until timestamptz, bind_nas text[] COLLATE "C",
+    quota_anchor date
 ) ON COMMIT DROP
 """
 
 _PUT = (
     """
     INSERT INTO subscriber AS s (tenant_id, username, when_suspended, bind_mac, static_ipv4,
-        static_ipv6_prefix, delegated_ipv6, reply, created_at, updated_at)
+        static_ipv6_prefix, delegated_ipv6, reply, quota_anchor, created_at, updated_at)
     SELECT :tenant_id, username, when_suspended, bind_mac, static_ipv4,
-        static_ipv6_prefix, delegated_ipv6, reply::jsonb, :now, :now
+        static_ipv6_prefix, delegated_ipv6, reply::jsonb, quota_anchor, :now, :now
     FROM pg_temp.put_subscriber ORDER BY username
     ON CONFLICT (tenant_id, username) DO UPDATE SET
         when_suspended = EXCLUDED.when_suspended, bind_mac = EXCLUDED.bind_mac,
         static_ipv4 = EXCLUDED.static_ipv4, static_ipv6_prefix = EXCLUDED.static_ipv6_prefix,
         delegated_ipv6 = EXCLUDED.delegated_ipv6, reply = EXCLUDED.reply,
-        updated_at = EXCLUDED.updated_at
+        quota_anchor = EXCLUDED.quota_anchor, updated_at = EXCLUDED.updated_at
     """,
     """
     UPDATE pg_temp.put_subscriber p SET id = s.id
     FROM subscriber s WHERE s.tenant_id = :tenant_id AND s.username = p.username
     """,
     """
-    INSERT INTO entitlement AS e (subscriber_id, tenant_id, profile_id, valid_until)
-    SELECT p.id, :tenant_id, f.id, p.valid_until
+    INSERT INTO entitlement AS e (subscriber_id, tenant_id, profile_id, valid_until, made_at)
+    SELECT p.id, :tenant_id, f.id, p.valid_until, :now
     FROM pg_temp.put_subscriber p JOIN profile f ON f.tenant_id = :tenant_id AND f.code = p.profile
     ORDER BY p.id
     ON CONFLICT (subscriber_id) DO UPDATE SET

@@ -95,6 +95,10 @@ async def _tenant(tx: Tx, manifest: Manifest, asked: str | None) -> _Scope:
 
 
 async def _apply(tx: Tx, vault: Vault, manifest: Manifest, scope: _Scope, now: datetime) -> Applied:
+    if manifest.timezone is not None:
+        before = await tenancy.put_timezone(tx, scope.tenant_id, manifest.timezone)
+        if before is not None:
+            scope.lines.append(f"~ tenant {scope.code}: timezone {before} -> {manifest.timezone}")
     stored_nases = await registry.all_of(tx)
     stored_plans = await profiles.all_of(tx)
     _refuse_unknown_names(manifest, stored_nases, stored_plans)

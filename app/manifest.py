@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from aaa.profiles import ProfileSpec
 from aaa.subscribers import SubscriberSpec
+from app import manifest_quota
 from app import manifest_values as values
 from app.manifest_table import Table
 from core.errors import Invalid, Refused
@@ -57,6 +58,7 @@ class Manifest:
     nases: tuple[NasEntry, ...]
     plans: tuple[ProfileSpec, ...]
     subscribers: tuple[SubscriberEntry, ...]
+    timezone: str | None = None  # None: as it is
 
 
 def parse(document: object, check_reply: ReplyCheck) -> Manifest:
@@ -66,8 +68,9 @@ def parse(document: object, check_reply: ReplyCheck) -> Manifest:
         Invalid: one line for each entry that has a mistake: path, value, remedy.
     """
     top = Table("", document)
-    top.only("tenant", "nas", "plan", "subscriber")
+    top.only("tenant", "timezone", "nas", "plan", "subscriber")
     tenant = top.take("tenant", values.name, None)
+    timezone = top.take("timezone", values.time_zone, None)
     mistakes: list[str] = []
     nases = _each(top, "nas", "name", _nas, mistakes)
     plans = _each(top, "plan", "code", _plan, mistakes)
@@ -84,7 +87,7 @@ def parse(document: object, check_reply: ReplyCheck) -> Manifest:
         if len(mistakes) > len(told):
             told.append(f"and {len(mistakes) - len(told)} more mistakes")
         raise Invalid("\n".join(told), field=mistakes[0].partition(":")[0])
-    return Manifest(tenant, tuple(nases), tuple(plans), tuple(subscribers))
+    return Manifest(tenant, tuple(nases), tuple(plans), tuple(subscribers), timezone)
 
 
 def _each(
@@ -140,6 +143,7 @@ def _plan(table: Table) -> ProfileSpec:
     table.only(
         *("code", "download", "upload", "burst", "session_limit", "at_limit"),
         *("session_timeout_s", "interim_s", "address_pool"),
+        *manifest_quota.KEYS,
     )
     spec = ProfileSpec(
         code=table.need("code", values.name),
@@ -158,7 +162,7 @@ def _plan(table: Table) -> ProfileSpec:
             raise table.wrong("burst", "a burst goes beyond a rate: give download and upload, too")
         if burst.download_bps < spec.download_bps or burst.upload_bps < spec.upload_bps:
             raise table.wrong("burst", "slower than the plan itself: a burst is at least its rate")
-    return spec
+    return manifest_quota.with_quota(spec, table)
 
 
 def _burst(table: Table) -> Burst:
@@ -175,6 +179,7 @@ def _subscriber(table: Table, check_reply: ReplyCheck) -> SubscriberEntry:
     table.only(
         *("username", "password", "plan", "status", "when_suspended", "bind_nas", "bind_mac"),
         *("static_ipv4", "static_ipv6_prefix", "delegated_ipv6", "expires_at", "reply"),
+        "quota_anchor",
     )
     reply = table.inner("reply")
     return SubscriberEntry(
@@ -190,6 +195,7 @@ def _subscriber(table: Table, check_reply: ReplyCheck) -> SubscriberEntry:
             static_ipv6_prefix=table.take("static_ipv6_prefix", values.prefix_ipv6, None),
             delegated_ipv6=table.take("delegated_ipv6", values.prefix_ipv6, None),
             valid_until=table.take("expires_at", values.moment, None),
+            quota_anchor=table.take("quota_anchor", values.day, None),
             reply=_reply(reply, check_reply) if reply else {},
         ),
         password=table.take("password", values.password, None, is_secret=True),

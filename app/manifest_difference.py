@@ -10,7 +10,7 @@ from typing import Final
 
 from aaa.profiles import ProfileSpec
 from aaa.subscribers import SubscriberSpec
-from core.units import rate_text
+from core.units import octets_text, rate_text, time_text
 from nas_adapters.profile import Burst
 from nas_adapters.registry import NasSpec
 
@@ -23,6 +23,10 @@ KEYS: Final[Mapping[str, str]] = {
     "line_bps": "line_rate",
     "profile": "plan",
     "valid_until": "expires_at",
+    "quota_octets": "quota",
+    "quota_time_s": "quota_time",
+    "fup_download_bps": "fup.download",
+    "fup_upload_bps": "fup.upload",
 }
 
 
@@ -41,6 +45,10 @@ def _shown(field: Field[object], value: object) -> str:
         return "none"
     if field.name.endswith("_bps") and isinstance(value, int):
         return rate_text(value)
+    if field.name == "quota_octets" and isinstance(value, int):
+        return octets_text(value)
+    if field.name == "quota_time_s" and isinstance(value, int):
+        return time_text(value)
     return in_words(value)
 
 

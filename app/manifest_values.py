@@ -5,10 +5,12 @@ wrong and what to write instead.  Knows no key and no file.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final, TypeVar
+from zoneinfo import available_timezones
 
+from core.config_sources import did_you_mean
 from core.errors import Invalid
 from core.octets import from_text, to_text
 from core.secret import Secret
@@ -198,3 +200,27 @@ def moment(value: object) -> datetime:
         return value.astimezone(UTC)
     except OverflowError:
         raise Invalid("beyond the calendar: leave it out for no end") from None
+
+
+def day(value: object) -> date:
+    """A date of the calendar, without a time."""
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value)
+        except ValueError:
+            raise Invalid("write a date such as 2027-01-31") from None
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise Invalid("write a date without a time: 2027-01-31")
+    if not 1970 <= value.year < 2200:
+        raise Invalid("write a date from 1970 to 2199")
+    return value
+
+
+def time_zone(value: object) -> str:
+    """A name of the IANA database, as operating systems spell it."""
+    text = string(value)
+    known = available_timezones()
+    if text not in known:
+        hint = did_you_mean(text, sorted(known))
+        raise Invalid(f"no time zone{hint}; write one such as Europe/Berlin, or UTC")
+    return text

@@ -8,7 +8,7 @@ and never somebody else's.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, DateTime, Identity, Text, func, text
+from sqlalchemy import BigInteger, DateTime, Identity, Text, func, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import APP_ROLE, NODE_ROLE, TENANT_SETTING, Base, Tx
@@ -63,6 +63,20 @@ async def found(tx: Tx, code: str, name: str) -> int:
     if tenant_id is None:
         raise Conflict(f"there is already a tenant {code}")
     return tenant_id
+
+
+async def put_timezone(tx: Tx, tenant_id: int, timezone: str) -> str | None:
+    """Have the tenant's days begin as they do there; return where they did, None if the same.
+
+    Works in the tenant, and takes a name of the IANA database.
+    """
+    before: str = (
+        await tx.execute(select(Tenant.timezone).where(Tenant.id == tenant_id))
+    ).scalar_one()
+    if before == timezone:
+        return None
+    await tx.execute(update(Tenant).where(Tenant.id == tenant_id).values(timezone=timezone))
+    return before
 
 
 def roles() -> list[str]:

@@ -38,6 +38,7 @@ class Stream:
     sessions: int
     past: int
     began_at: int  # Unix seconds
+    interval_s: int = INTERIM_S
 
     def __post_init__(self) -> None:
         assert self.sessions % IDENTIFIERS == self.past % (PAST_EACH * IDENTIFIERS) == 0
@@ -54,20 +55,54 @@ class Stream:
         turn, row = divmod(position, rows)
         session, step = divmod(turn + row, STEPS)
         number = row * NASES + box
-        at = self.began_at + turn * INTERIM_S + row * INTERIM_S // rows
+        at = self.began_at + turn * self.interval_s + row * self.interval_s // rows
         status = START if step == 0 else STOP if step == STEPS - 1 else INTERIM
-        return _attributes(status, number, session, at, step * INTERIM_S)
+        return self._attributes(status, number, session, at, step)
 
     def past_record(self, n: int) -> bytes:
-        """The only record of a session of the past: its Stop, or its Start if it is open."""
+        """The only record of a session of the past: its Stop, or its Start if it is open.
+
+        When it was is not told, so it counts as of its arrival, and what is open stays so.
+        """
         box, position = place(n)
         session, row = divmod(position, self.past // PAST_EACH // NASES)
         number = self.sessions + row * NASES + box
-        is_open = session == PAST_EACH - 1
-        at = self.began_at - (PAST_EACH - session) * 3 * INTERIM_S
-        return _attributes(
-            START if is_open else STOP, number, session, at, 0 if is_open else 2 * INTERIM_S
+        if session == PAST_EACH - 1:
+            return self._attributes(START, number, session, None, 0)
+        return self._attributes(STOP, number, session, None, 1)
+
+    def _attributes(
+        self, status: int, number: int, session: int, at: int | None, step: int
+    ) -> bytes:
+        box = number % NASES
+        text = b"".join(
+            (
+                attribute(44, b"8%07x" % (session << 20 | number)),
+                attribute(1, subscriber(number).name.encode()),
+                attribute(32, nas_name(box).encode()),
+                attribute(87, b"vlan%d" % (100 + number % 3000)),
+                attribute(31, mac(number).encode()),
+                attribute(30, b"pppoe-access"),
+            )
         )
+        numbers = _numbers.pack(
+            *(40, 6, status, 6, 6, FRAMED, 7, 6, PPP, 5, 6, 0x0F000000 | number, 61, 6, ETHERNET),
+            *(8, 6, 0x64400000 | number, 41, 6, 0),  # Framed-IP-Address in 100.64/10, no delay
+        )
+        own = attribute(4, bytes(int(part) for part in nas_address(box).split(".")))
+        attributes = numbers + text + own + b"\x2d\x06\0\0\0\1"  # Acct-Authentic RADIUS
+        if at is not None:
+            attributes += attribute(55, at.to_bytes(4, "big"))
+        if status == START:
+            return attributes
+        output = _output_octets(number, session) * step
+        inputs = output // 8
+        attributes += _counters.pack(
+            *(46, 6, step * self.interval_s, 42, 6, inputs & 0xFFFFFFFF, 52, 6, inputs >> 32),
+            *(43, 6, output & 0xFFFFFFFF, 53, 6, output >> 32),
+            *(47, 6, inputs // 700, 48, 6, output // 1100),
+        )
+        return attributes + attribute(49, bytes((0, 0, 0, USER_REQUEST))) * (status == STOP)
 
     def totals(self, records: int) -> tuple[int, int]:
         """Sessions and their output octets after so many records, the past not counted.
@@ -126,33 +161,3 @@ def _save(path: Path, record: Callable[[int], bytes], first: int, count: int) ->
 def _output_octets(number: int, session: int) -> int:
     """What a session takes in an interval: up to 40 Mbit/s, so some pass 4 GiB on their way."""
     return 50_000_000 + (number * 2654435761 + session * 40503) % 1_450_000_000
-
-
-def _attributes(status: int, number: int, session: int, at: int, elapsed_s: int) -> bytes:
-    box = number % NASES
-    text = b"".join(
-        (
-            attribute(44, b"8%07x" % (session << 20 | number)),
-            attribute(1, subscriber(number).name.encode()),
-            attribute(32, nas_name(box).encode()),
-            attribute(87, b"vlan%d" % (100 + number % 3000)),
-            attribute(31, mac(number).encode()),
-            attribute(30, b"pppoe-access"),
-        )
-    )
-    numbers = _numbers.pack(
-        *(40, 6, status, 6, 6, FRAMED, 7, 6, PPP, 5, 6, 0x0F000000 | number, 61, 6, ETHERNET),
-        *(8, 6, 0x64400000 | number, 55, 6, at),  # Framed-IP-Address in 100.64/10
-    )
-    own = attribute(4, bytes(int(part) for part in nas_address(box).split(".")))
-    attributes = numbers + text + own + b"\x29\x06\0\0\0\0" + b"\x2d\x06\0\0\0\1"
-    if status == START:
-        return attributes
-    output = _output_octets(number, session) * (elapsed_s // INTERIM_S)
-    inputs = output // 8
-    attributes += _counters.pack(
-        *(46, 6, elapsed_s, 42, 6, inputs & 0xFFFFFFFF, 52, 6, inputs >> 32),
-        *(43, 6, output & 0xFFFFFFFF, 53, 6, output >> 32),
-        *(47, 6, inputs // 700, 48, 6, output // 1100),
-    )
-    return attributes + attribute(49, bytes((0, 0, 0, USER_REQUEST))) * (status == STOP)

@@ -219,6 +219,10 @@ VACUUM ANALYZE;
 _USUAL = (
     "EXPLAIN UPDATE radacct SET acctinterval = 1 WHERE acctuniqueid = 'x' AND acctstoptime IS NULL"
 )
+_STORED = """
+SELECT count(*), coalesce(sum(acctoutputoctets), 0) FROM radacct
+WHERE acctsessionid NOT LIKE 'past-%'
+"""
 _TRAP = "radacct_bulk_close"
 
 
@@ -262,11 +266,7 @@ def fill(cluster: postgres.Cluster, subscribers: int) -> None:
 
 
 def fill_past(cluster: postgres.Cluster, stream: Stream) -> None:
-    """FreeRADIUS's own schema, and the past of the stream in radacct.
-
-    Raises:
-        Failed: PostgreSQL would not find a session by its key.
-    """
+    """FreeRADIUS's own schema, and the past of the stream in radacct."""
     schema = _MODULES_OF_DEBIAN / "sql/main/postgresql/schema.sql"
     cluster.sql(schema.read_text())
     cluster.sql(
@@ -274,8 +274,23 @@ def fill_past(cluster: postgres.Cluster, stream: Stream) -> None:
             nases=NASES, past=stream.past, sessions=stream.sessions, began_at=stream.began_at
         )
     )
+    check_plan(cluster)
+
+
+def check_plan(cluster: postgres.Cluster) -> None:
+    """Most of what FreeRADIUS asks finds its session by its key.
+
+    Raises:
+        Failed: it would not, and whoever is compared with that is flattered.
+    """
     if _TRAP in (plan := cluster.sql(_USUAL)):
         raise Failed(f"FreeRADIUS's updates would read every open session: {plan}")
+
+
+def sessions_of(cluster: postgres.Cluster) -> tuple[int, int]:
+    """The sessions in radacct that are not of the past, and their output octets."""
+    sessions, octets = cluster.sql(_STORED).strip().split("|")
+    return int(sessions), int(octets)
 
 
 @contextmanager

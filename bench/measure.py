@@ -4,6 +4,7 @@ Servers of a comparison are visited in turn, the order turned round every time, 
 compared visit by visit: the machine moves by a quarter, the ratio of neighbours much less.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ class Sample:
     scenario: str
     server: str
     repetition: int
-    per_s: float
+    per_s: float  # answered, or with `settle` done
     server_us: float
     postgres_us: float
     outcome: radload.Outcome
@@ -48,15 +49,23 @@ def visit(
     server: Server,
     repetition: int,
     file: Path,
+    *,
+    settle: Callable[[], None] | None = None,
     **options: Unpack[radload.Options],
 ) -> Sample:
     """Load the server and say what it took.
+
+    With `settle` the visit lasts until that returns, when what was answered is also done.
 
     Raises:
         Failed: a reply was forged or of the wrong code: whatever was measured, it was not this.
     """
     before = processes.cpu(list(server.roots))
     outcome = radload.load(file, server.port, **options)
+    answered_at = time.monotonic()
+    if settle is not None:
+        settle()
+    seconds = outcome.seconds + time.monotonic() - answered_at
     used = processes.cpu(list(server.roots)) - before
     if outcome.forged or outcome.wrong_code:
         raise Failed(f"{server.name}, {scenario}: wrong replies: {outcome}")
@@ -65,7 +74,7 @@ def visit(
         scenario,
         server.name,
         repetition,
-        outcome.answered_per_s,
+        outcome.answered / seconds if settle is not None else outcome.answered_per_s,
         used.server_s / answered * 1e6,
         used.postgres_s / answered * 1e6,
         outcome,

@@ -164,13 +164,22 @@ def memory(roots: list[int]) -> list[Memory]:
         if stat is None or stat[1] == "postgres":
             continue
         try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            private = private_octets(pid)
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended meanwhile
-        kilobytes = sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
-        found.append(Memory(pid, command, kilobytes * 1024))
+        found.append(Memory(pid, command, private))
     return found
+
+
+def private_octets(pid: int) -> int:
+    """What a process has to itself.
+
+    Raises:
+        FileNotFoundError, ProcessLookupError: it has ended.
+    """
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
 def _stat(pid: int) -> list[str] | None:

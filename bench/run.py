@@ -1,6 +1,6 @@
 """Measure Turnpike against FreeRADIUS on this machine, now: `make bench`.
 
-    python -m bench.run                 # everything, about 20 minutes
+    python -m bench.run                 # everything, about half an hour
     python -m bench.run --quick         # one small repetition, to see that it works
     python -m bench.run --only throughput,latency --without-turnpike
 
@@ -15,8 +15,19 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from bench import freeradius, packets, radload, report, scenarios
+from bench import (
+    accounting,
+    accounting_report,
+    freeradius,
+    packets,
+    radload,
+    report,
+    scenarios,
+    tables,
+)
+from bench.accounting import Backlog, Reader
 from bench.measure import Sample
 from bench.population import MIKROTIK_RATE_LIMIT, SECRET
 from bench.scenarios import QUICK, Flood, Peer, Setting, Size
@@ -25,7 +36,9 @@ from bench.turnpike import COMPILED, PROGRAM, Turnpike, installation
 HERE = Path(__file__).parent
 OUT = HERE / "out"
 RESULTS = HERE / "RESULTS.md"
-ALL = ("throughput", "latency", "storm", "flood", "size")
+LOGINS = ("throughput", "latency", "storm", "flood")
+ACCOUNTING = ("accounting", "detail", "acctlatency", "backlog")
+ALL = (*LOGINS, "size", *ACCOUNTING)
 METHODS = ("pap", "chap", "mschapv2")
 SQL_METHODS = ("pap", "chap")
 
@@ -43,16 +56,24 @@ def main() -> None:
     (OUT / "requests").mkdir(parents=True, exist_ok=True)
     samples: list[Sample] = []
     floods: list[Flood] = []
-    if wanted - {"size"}:
+    if wanted & set(LOGINS):
         _compare(arguments, setting, wanted, samples, floods)
     sizes: list[Size] = []
     if "size" in wanted and not arguments.without_turnpike:
         files = {count: _requests("pap", count) for count in setting.sizes}
         sizes = scenarios.sizes(files, setting)
         samples.extend(one for size in sizes for one in size.samples)
+    backlogs: list[Backlog] = []
+    if wanted & set(ACCOUNTING) and not arguments.without_turnpike:
+        _account(arguments, setting, wanted, samples, backlogs)
     partial = arguments.quick or arguments.without_turnpike or arguments.without_freeradius
     complete = wanted == set(ALL) and not partial
-    section = _write(setting, samples, floods, sizes, complete=complete)
+    subject = " and ".join(
+        name
+        for name, scenarios in (("logins", {*LOGINS, "size"}), ("accounting", set(ACCOUNTING)))
+        if wanted & scenarios
+    )
+    section = _write(subject, setting, samples, floods, sizes, backlogs, complete=complete)
     print(section)
     if complete or arguments.append:
         if not RESULTS.exists():
@@ -82,11 +103,58 @@ def _compare(
             _collect(samples, scenarios.change_storm(turnpike, files["pap"], setting))
         if "flood" in wanted:
             forged = _requests("pap", setting.subscribers, secret="not-the-secret")
-            in_memory = [peer for peer in peers if peer.server.name != report.SQL]
+            in_memory = [peer for peer in peers if peer.server.name != tables.SQL]
             for flood in scenarios.floods(in_memory, files, forged, setting, turnpike):
                 samples.append(flood.known)
                 floods.append(flood)
                 _say(flood.known)
+
+
+def _account(
+    arguments: argparse.Namespace,
+    setting: Setting,
+    wanted: set[str],
+    samples: list[Sample],
+    backlogs: list[Backlog],
+) -> None:
+    """The scenarios of accounting; appends what it finds.
+
+    Raises:
+        Failed: what was answered is not what is stored.
+    """
+    stream = accounting.stream(setting)
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="bench-acct-")))
+        ours, _ = stack.enter_context(
+            installation(max(setting.subscribers, stream.subscribers), workers=arguments.workers)
+        )
+        stack.enter_context(ours.serving())
+        reader = accounting.turnpike_reader(ours, stream, directory)
+        readers = [reader]
+        files = []
+        if not arguments.without_freeradius:
+            if wanted & {"accounting", "acctlatency"}:
+                server, cluster = stack.enter_context(freeradius.radacct(stream))
+                readers.append(accounting.radacct_reader(server, cluster, stream, directory))
+            if "detail" in wanted:
+                server = stack.enter_context(freeradius.detail())
+                files.append(Reader(server, stream, directory / "detail"))
+        for each in (*readers, *files):
+            each.read("warm", 0, stream.sessions, stored=True, window=accounting.STORED_WINDOW)
+        if "accounting" in wanted:
+            _collect(samples, accounting.sustained(readers, setting))
+        if "acctlatency" in wanted:
+            _collect(samples, accounting.latency(readers, setting))
+        if "detail" in wanted:
+            _collect(samples, accounting.receipts(ours, reader, files, setting))
+        if "backlog" in wanted:
+            logins = _requests("pap", setting.subscribers)
+            scenarios.probe(ours.server, {"pap": logins}, ["pap"])
+            for backlog in accounting.backlogs(ours, reader, logins, setting):
+                backlogs.append(backlog)
+                _tell(backlog)
+        for each in readers:
+            each.check()
 
 
 def _start(
@@ -95,7 +163,7 @@ def _start(
     peers = []
     turnpike = None
     if not arguments.without_turnpike:
-        for name, executable in ((report.TURNPIKE, PROGRAM), (report.COMPILED, COMPILED)):
+        for name, executable in ((tables.TURNPIKE, PROGRAM), (tables.COMPILED, COMPILED)):
             if executable == COMPILED and not COMPILED.exists():
                 print("without the compiled Turnpike: make compile makes it")
                 continue
@@ -139,11 +207,23 @@ def _say(one: Sample) -> None:
     )
 
 
+def _tell(backlog: Backlog) -> None:
+    for one in (*backlog.calm, *backlog.during):
+        _say(one)
+    print(
+        f"{backlog.repetition + 1}  {backlog.records:,} drained in {backlog.seconds:.1f} s,"
+        f" {backlog.per_s:,.0f}/s; ingest {backlog.ingest_private_octets / 1e6:.0f} MB",
+        flush=True,
+    )
+
+
 def _write(
+    subject: str,
     setting: Setting,
     samples: Sequence[Sample],
     floods: Sequence[Flood],
     sizes: Sequence[Size],
+    backlogs: Sequence[Backlog],
     *,
     complete: bool,
 ) -> str:
@@ -152,14 +232,21 @@ def _write(
     notes = [
         f"{setting.subscribers:,} subscribers, medians of {setting.repetitions} repetitions,"
         " servers visited in turn; ratios are medians of the ratios of neighbours.",
-        f"Every Accept carries a rate limit ({MIKROTIK_RATE_LIMIT}), pool, timeouts and Class."
-        " Turnpike signs its replies with a Message-Authenticator;"
-        " FreeRADIUS 3.2.1 does not, and is spared that work.",
     ]
+    if "logins" in subject:
+        notes.append(
+            f"Every Accept carries a rate limit ({MIKROTIK_RATE_LIMIT}), pool, timeouts and Class."
+            " Turnpike signs its replies with a Message-Authenticator;"
+            " FreeRADIUS 3.2.1 does not, and is spared that work."
+        )
+    if "accounting" in subject:
+        notes += accounting_report.notes(setting)
     if setting.requests < Setting().requests:
         notes.append("Visits too short to judge by: a server that has just begun costs more.")
-    title = f"{now:%Y-%m-%d %H:%M} UTC: logins"
-    section = report.markdown(title, samples, floods, sizes, notes, complete=complete)
+    title = f"{now:%Y-%m-%d %H:%M} UTC: {subject}"
+    section = report.markdown(
+        title, samples, floods, sizes, notes, backlogs=backlogs, complete=complete
+    )
     raw: Mapping[str, object] = {
         "at": now.isoformat(),
         "machine": report.machine(),
@@ -167,10 +254,11 @@ def _write(
         "samples": [asdict(one) for one in samples],
         "floods": [asdict(one) for one in floods],
         "sizes": [asdict(one) for one in sizes],
+        "backlogs": [asdict(one) for one in backlogs],
         "gates": [
             {**asdict(gate), "verdict": gate.verdict, "server": ours}
-            for ours in (report.TURNPIKE, report.COMPILED)
-            for gate in report.gates(samples, floods, sizes, ours)
+            for ours in (tables.TURNPIKE, tables.COMPILED)
+            for gate in report.gates(samples, floods, sizes, backlogs, ours)
         ],
     }
     path = OUT / f"{now:%Y%m%dT%H%M%SZ}.json"

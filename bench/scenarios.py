@@ -38,9 +38,22 @@ class Setting:
     open_s: float = 5.0
     storm_s: float = 3.0
     sizes: tuple[int, int] = (10_000, 1_000_000)
+    # Accounting (`bench.accounting`).
+    sessions: int = 20_480
+    past: int = 204_800  # sessions, a quarter of them open
+    records: int = 300_000  # a visit
+    records_slow: int = 80_000
+    receipts: int = 60_000  # a visit
+    backlog: int = 1_000_000
+    backlog_repetitions: int = 2
 
 
-QUICK = Setting(1, 2_000, 4_000, 1_000, 1.0, 1.0, (1_000, 5_000))
+QUICK = Setting(
+    repetitions=1, subscribers=2_000, requests=4_000, requests_slow=1_000,
+    open_s=1.0, storm_s=1.0, sizes=(1_000, 5_000),
+    sessions=1_024, past=2_048, records=20_000, records_slow=5_000, receipts=10_000,
+    backlog=50_000, backlog_repetitions=1,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

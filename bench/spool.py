@@ -17,80 +17,35 @@ import shutil
 import socket
 import tempfile
 from contextlib import closing
-from hashlib import md5
 from ipaddress import ip_network
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from random import Random
 
 from accounting.handler import AccountingHandler
 from accounting.segment import remove
 from accounting.spool_reader import segments
 from accounting.spool_writer import DiskSpool
 from bench import radload
-from bench.packets import IDENTIFIERS
+from bench.accounting_packets import WHOLE, Stream
 from bench.population import SECRET
 from core.clock import Clock
 from core.radius.authenticity import SharedSecret
 from core.radius.clients import Client, Clients
 from core.radius.counters import Counters
 from core.radius.dedup import DuplicateCache
-from core.radius.packet import attribute, vendor_attribute
 from core.radius.responder import Later, Port, Responder
 from core.radius.server import RadiusServer
-from core.radius.types import ACCOUNTING_REQUEST, ACCOUNTING_RESPONSE
 from core.udp import Endpoint, bind
 
-REQUESTS = 200_192
+SESSIONS = 20_480
+REQUESTS = 98 * WHOLE
 
 
 class _NoTurn:
     def begin(self) -> None: ...
 
     def end(self) -> None: ...
-
-
-def interim(number: int, identifier: int, random: Random, secret: bytes) -> bytes:
-    """An Interim-Update as a MikroTik BRAS sends it, about 220 octets."""
-
-    def value(bits: int = 32) -> bytes:
-        return random.getrandbits(bits).to_bytes(bits // 8, "big")
-
-    attributes = b"".join(
-        (
-            attribute(40, (3).to_bytes(4, "big")),
-            attribute(44, b"8%07x" % number),
-            attribute(1, b"subscriber-%07d" % number),
-            attribute(4, bytes((127, 0, 0, 1))),
-            attribute(32, b"bras-1"),
-            attribute(5, value()),
-            attribute(87, b"vlan100-pppoe-%05d" % (number % 4096)),
-            attribute(8, value()),
-            attribute(31, b"AA:BB:CC:%02X:%02X:%02X" % tuple(value(24))),
-            attribute(25, b"ai:" + random.randbytes(16).hex().encode()),
-            attribute(46, value()),
-            attribute(42, value()),
-            attribute(43, value()),
-            attribute(47, value()),
-            attribute(48, value()),
-            attribute(55, value()),
-            attribute(41, bytes(4)),
-            vendor_attribute(14988, 10, value()),
-        )
-    )
-    head = bytes((ACCOUNTING_REQUEST, identifier)) + (20 + len(attributes)).to_bytes(2, "big")
-    return head + md5(head + bytes(16) + attributes + secret).digest() + attributes
-
-
-def write_requests(path: Path) -> None:
-    random, secret = Random(1), SECRET.encode()
-    with path.open("wb", buffering=1 << 20) as file:
-        file.write(b"RADLOAD1" + REQUESTS.to_bytes(4, "little"))
-        file.write(len(secret).to_bytes(2, "little") + secret)
-        for number in range(REQUESTS):
-            packet = interim(number, number % IDENTIFIERS, random, secret)
-            file.write(len(packet).to_bytes(2, "little") + bytes((ACCOUNTING_RESPONSE, 0)) + packet)
 
 
 def worker(root: Path, sock: socket.socket, pipe: Connection, profile: bool) -> None:
@@ -151,7 +106,7 @@ def main() -> None:
     radload.build()
     root = Path(tempfile.mkdtemp(prefix="turnpike-spool-", dir=arguments.directory))
     try:
-        write_requests(root / "requests")
+        Stream(SESSIONS, 0, 0).write(root / "requests", 0, REQUESTS)
         for _ in range(arguments.rounds):
             _measure(root, arguments)
     finally:

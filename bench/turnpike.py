@@ -1,7 +1,7 @@
 """Turnpike under measurement: its own data directory and ports, started as an operator would.
 
-Through the command line alone, so that what is measured is what is installed; only the
-change storm uses SQL, because that is what it is about.  Default settings.
+Through the command line alone, so that what is measured is what is installed; SQL only
+changes many subscribers at once, and looks at what accounting has stored.  Default settings.
 """
 
 import asyncio
@@ -9,10 +9,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +41,15 @@ from bench.processes import Failed, Program
 PROGRAM = Path(sys.executable).with_name("turnpike")
 COMPILED = Path(__file__).parents[1] / ".venv-compiled/bin/turnpike"  # `make compile` puts it there
 APPLY_CHUNK = 100_000
+_COUNTED = "SELECT coalesce(sum(seq), 0)::bigint FROM spool_position"
+# Usage is signed differences, and must add up to what the sessions have.
+_STORED = """
+SELECT (SELECT count(*) FROM accounting_record), (SELECT sum(seq) FROM spool_position),
+    (SELECT count(*) FROM dead_letter),
+    (SELECT sum(output_octets) FROM session), (SELECT sum(output_octets) FROM usage),
+    count(*), sum(output_octets) FROM session WHERE username < '{after_last}'
+"""
+_LOOK_EVERY_S = 0.05
 _READY = re.compile(r"^ready auth=\S+:(\d+) acct=\S+:(\d+) web=\S+:(\d+)", re.MULTILINE)
 
 
@@ -85,6 +95,10 @@ class Turnpike:
         return Server(self.name, self.ports["auth"], self.roots)
 
     @property
+    def accounting(self) -> Server:
+        return Server(self.name, self.ports["acct"], self.roots)
+
+    @property
     def roots(self) -> tuple[int, ...]:
         assert self.program is not None
         postmaster = int(self._postmaster()[0])
@@ -93,6 +107,51 @@ class Turnpike:
     def worker_private_octets(self) -> int:
         """Private memory of the largest login worker; the directory's map is shared."""
         return max(one.private_octets for one in self.memory() if " login " in one.command)
+
+    def ingest_pid(self) -> int:
+        """The process that drains the spools.
+
+        Raises:
+            Failed: there is none.
+        """
+        for one in self.memory():
+            if one.command.rstrip().endswith(" ingest"):
+                return one.pid
+        raise Failed("ingest is not running")
+
+    @contextmanager
+    def without_ingest(self) -> Iterator[None]:
+        """Keep it from draining: the records wait in the spools."""
+        pid = self.ingest_pid()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def wait_counted(self, records: int, timeout_s: float = 600) -> None:
+        """Return as soon as PostgreSQL has so many.
+
+        Raises:
+            Failed: it has fewer when the time is up.
+        """
+        asyncio.run(_wait_counted(self._postmaster()[4].strip(), records, timeout_s))
+
+    def sessions_of(self, subscribers: int) -> tuple[int, int]:
+        """The sessions of the first so many subscribers, and their output octets.
+
+        Raises:
+            Failed: the tables do not agree with each other.
+        """
+        query = _STORED.format(after_last=subscriber(subscribers).name)
+        found = asyncio.run(_row(self._postmaster()[4].strip(), query))
+        records, counted, dead, octets, used, sessions, theirs = map(int, found)
+        if records != counted or dead or octets != used:
+            raise Failed(
+                f"{records} raw records of {counted} that were counted, {dead} dead letters,"
+                f" {octets} octets of sessions and {used} of usage"
+            )
+        return sessions, theirs
 
     def memory(self) -> list[processes.Memory]:
         return processes.memory(list(self.roots))
@@ -179,10 +238,30 @@ def manifest(first: int, end: int) -> dict[str, object]:
     }
 
 
-async def _execute(socket_directory: str, statement: str) -> str:
+@asynccontextmanager
+async def _connection(socket_directory: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(host=socket_directory, user="turnpike", database="turnpike")
     try:
-        status: str = await connection.execute(statement)
+        yield connection
     finally:
         await connection.close()
-    return status
+
+
+async def _execute(socket_directory: str, statement: str) -> str:
+    async with _connection(socket_directory) as connection:
+        status: str = await connection.execute(statement)
+        return status
+
+
+async def _row(socket_directory: str, query: str) -> asyncpg.Record:
+    async with _connection(socket_directory) as connection:
+        return await connection.fetchrow(query)
+
+
+async def _wait_counted(socket_directory: str, records: int, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    async with _connection(socket_directory) as connection:
+        while (found := await connection.fetchval(_COUNTED)) < records:
+            if time.monotonic() > deadline:
+                raise Failed(f"{found} of {records} records in PostgreSQL after {timeout_s:.0f} s")
+            await asyncio.sleep(_LOOK_EVERY_S)

@@ -4,7 +4,8 @@ import pytest
 
 from bench import radload
 from bench.measure import Sample, Server, in_turn, paired_ratio
-from bench.report import FILES, TURNPIKE, Gate, gates, markdown
+from bench.report import gates, markdown
+from bench.tables import FILES, TURNPIKE, Gate
 
 OUTCOME = radload.Outcome(
     sent=1,

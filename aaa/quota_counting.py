@@ -16,13 +16,13 @@ from typing import Final
 import asyncpg
 
 from aaa import quota_rows as rows
-from aaa.quota import NOTHING, Amount, total
+from aaa.quota import NOTHING, Amount
 from aaa.quota_jobs import Enforce, leave
 from aaa.quota_plans import Member, Plans
 from aaa.quota_rows import Crossing, StoredSum, Sum, SumKey
 from aaa.quota_state import State, Verdict, judge
-from aaa.quota_sums import Asked, current, worked_out
-from aaa.quota_windows import Kind, Window
+from aaa.quota_sums import Asked, current, state, worked_out
+from aaa.quota_windows import Window
 from accounting.batch import Batch
 from accounting.counters import GOOD
 from core.clock import Clock
@@ -174,8 +174,8 @@ async def _conclude(
     await rows.tell(
         connection,
         [
-            (count.member.subscriber_id, state._replace(used=state.used.whole()))
-            for count, state, verdict in judged
+            (count.member.subscriber_id, found._replace(used=found.used.whole()))
+            for count, found, verdict in judged
             if verdict.is_to_tell
         ],
     )
@@ -197,8 +197,8 @@ async def _conclude(
         if (one.subscriber_id, one.threshold) in fresh
     ]
     jobs += [
-        Enforce(count.member.tenant_id, count.member.subscriber_id, None, state.window.ends_s)
-        for count, state, verdict in judged
+        Enforce(count.member.tenant_id, count.member.subscriber_id, None, found.window.ends_s)
+        for count, found, verdict in judged
         if verdict.ends_anew and count.member.plan.at_quota != "nothing"
     ]
     if jobs:
@@ -206,13 +206,8 @@ async def _conclude(
 
 
 def _judged(count: _Count, now_s: int) -> tuple[_Count, State, Verdict]:
-    member = count.member
-    scale, allowance = member.scale, member.plan.allowance
-    by_day = [count.used[window] for window in count.current]
-    used = total(by_day)
-    window, floor = count.current[-1], NOTHING
-    if scale.rule.kind is Kind.ROLLING:
-        ends_s = scale.over_until(scale.today(now_s), by_day, allowance)
-        window, floor = Window(count.current[0].starts_s, ends_s), used.minus(by_day[-1])
-    state = State(window, used, allowance)
-    return count, state, judge(member.told, state, member.plan.thresholds, now_s, floor=floor)
+    plan, scale = count.member.plan, count.member.scale
+    by_window = [count.used[window] for window in count.current]
+    found = state(scale, plan.allowance, by_window, now_s)
+    floor = found.used.minus(by_window[-1])  # of a quota that rolls; of others, nothing
+    return count, found, judge(count.member.told, found, plan.thresholds, now_s, floor=floor)

@@ -11,7 +11,6 @@ import asyncpg
 
 from aaa.quota import Allowance, Amount
 from aaa.quota_state import State
-from core.db import Tx, raw
 
 KEPT_DAYS: Final = 62  # of a window that has ended; what is older can be worked out anew
 
@@ -112,11 +111,6 @@ class Crossing(NamedTuple):
     starts_s: int
     threshold: int
     allowance: Allowance
-
-
-async def connection_of(tx: Tx) -> asyncpg.Connection:
-    """What the functions here take; `tx` must have executed something."""
-    return await raw(tx)
 
 
 async def lock(

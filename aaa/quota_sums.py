@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import asyncpg
 
-from aaa.quota import Amount, Scale, total
-from aaa.quota_windows import Window, days
+from aaa.quota import Allowance, Amount, Scale, total
+from aaa.quota_state import State
+from aaa.quota_windows import Kind, Window, days
 from accounting import usage_spans
 from accounting.usage_spans import Span
 
@@ -27,11 +28,27 @@ def current(scale: Scale, now_s: int) -> tuple[Window, ...]:
     return tuple(window for window in found if window is not None)
 
 
-async def worked_out(connection: asyncpg.Connection, asked: Sequence[Asked]) -> list[Amount]:
-    """What was used in each."""
+async def worked_out(
+    connection: asyncpg.Connection, asked: Sequence[Asked], *, sure: bool = True
+) -> list[Amount]:
+    """What was used in each; with `sure=False` what is left in doubt, and counts for nothing."""
     spans = [Span(one.tenant_id, one.subscriber_id, *one.window) for one in asked]
-    parts = await usage_spans.sums(connection, spans, [bool(one.scale.rule.zones) for one in asked])
+    zoned = [bool(one.scale.rule.zones) for one in asked]
+    parts = await usage_spans.sums(connection, spans, zoned, sure=sure)
     return [
         total(one.scale.weighed(*part) for part in of_one)
         for one, of_one in zip(asked, parts, strict=True)
     ]
+
+
+def state(scale: Scale, allowance: Allowance, by_window: Sequence[Amount], now_s: int) -> State:
+    """What is used now, of sums of the current windows.
+
+    A rolling quota is told until when it stands: it has no window that ends.
+    """
+    windows = current(scale, now_s)
+    window = windows[-1]
+    if scale.rule.kind is Kind.ROLLING:
+        ends_s = scale.over_until(scale.today(now_s), by_window, allowance)
+        window = Window(windows[0].starts_s, ends_s)
+    return State(window, total(by_window), allowance)

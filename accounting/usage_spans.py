@@ -1,7 +1,4 @@
-"""Usage of many subscribers, each in a span of his own: what a quota is worked out from.
-
-Only usage that is sure: what a counter left in doubt is for people to judge.
-"""
+"""Usage of many subscribers, each in a span of his own: what a quota is worked out from."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -22,7 +19,7 @@ SELECT n.number,
     SELECT * FROM usage AS x
      WHERE x.tenant_id = n.tenant_id AND x.subscriber_id = n.subscriber_id
        AND x.begins_at >= to_timestamp(n.from_s) AND x.begins_at < to_timestamp(n.to_s)
-       AND x.confidence = {GOOD} OFFSET 0
+       AND (x.confidence = {GOOD}) = $7 OFFSET 0
  ) AS u
  GROUP BY 1, 2
 """  # noqa: S608 - a constant
@@ -47,9 +44,16 @@ class Part(NamedTuple):
 
 
 async def sums(
-    connection: asyncpg.Connection, spans: Sequence[Span], by_quarter: Sequence[bool]
+    connection: asyncpg.Connection,
+    spans: Sequence[Span],
+    by_quarter: Sequence[bool],
+    *,
+    sure: bool = True,
 ) -> list[list[Part]]:
-    """The parts of each span: one where `by_quarter` is false, and said to begin with it."""
+    """The parts of each span: one where `by_quarter` is false, and said to begin with it.
+
+    Of usage that is sure, or of what a counter left in doubt.
+    """
     parts: list[list[Part]] = [[] for _ in spans]
     if not spans:
         return parts
@@ -61,6 +65,7 @@ async def sums(
         [float(span.from_s) for span in spans],
         [float("inf") if span.to_s is None else float(span.to_s) for span in spans],
         list(by_quarter),
+        sure,
     ):
         parts[number].append(Part(begins_s, int(received), int(sent), int(seconds)))
     return parts

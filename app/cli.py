@@ -17,6 +17,7 @@ from app import (
     cli_jobs,
     cli_nas,
     cli_output,
+    cli_quota,
     cli_session,
     cli_subscriber,
     cli_usage,
@@ -47,6 +48,7 @@ commands.command("explain")(cli_explain.command)
 commands.add_typer(cli_decision.commands, name="decision")
 commands.add_typer(cli_session.commands, name="session")
 commands.command("usage")(cli_usage.command)
+commands.command("quota")(cli_quota.command)
 commands.command("who-had")(cli_session.who_had_command)
 commands.add_typer(cli_accounting.commands, name="accounting")
 commands.add_typer(cli_jobs.commands, name="jobs")

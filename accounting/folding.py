@@ -12,6 +12,7 @@ from struct import Struct
 from accounting.generations import Generation
 from accounting.groups import Change, Group, NeedsHistory
 from accounting.identity import SessionKey
+from accounting.memory import NEW, Hot
 from accounting.points import Mark
 from accounting.reading import SESSION_AT, Arrivals, RawRow
 from accounting.records import Record
@@ -46,6 +47,8 @@ class Folded:
     usage: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
     chunks: dict[int, bytes] = field(default_factory=dict)
     described: bool = False
+    repeated: int = 0  # records that told nothing new
+    before: Hot = NEW  # the group as it was
 
     def sessions(self) -> bytes:
         """For `Stored.sessions`."""
@@ -63,14 +66,16 @@ def opened(name: bytes, key: SessionKey, stored: Stored | None) -> Folded:
     if stored is None:
         return Folded(name, key, Group(), [], [], True, 0)
     pairs = list(_session.iter_unpack(stored.sessions))
+    group = Group.decode(stored.state, stored.abouts)
     return Folded(
         name,
         key,
-        Group.decode(stored.state, stored.abouts),
+        group,
         [session_id for session_id, _ in pairs],
         [subscriber_id for _, subscriber_id in pairs],
         False,
         len(pairs),
+        before=group.hot,
     )
 
 
@@ -160,6 +165,7 @@ def _count_to(folded: Folded, change: Change, row: RawRow) -> None:
     if change.sessions:
         number = change.sessions[-1].number
     else:  # a repetition
+        folded.repeated += 1
         current = folded.group.hot.current
         number = current.number if current is not None else -1
     if 0 <= number < len(folded.session_ids):

@@ -18,7 +18,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from accounting import marks as nas_marks
-from accounting import rows, staging
+from accounting import nas_days, rows, staging
 from accounting.batch import Batch, Claim, Observers, Owners, nobody
 from accounting.folding import Folded, Stored, close, fold, opened
 from accounting.groups import NeedsHistory
@@ -99,6 +99,8 @@ class Ingest:
             [portion.segment for portion in reading.portions],
             [portion.records[-1].seq for portion in reading.portions],
         )
+        tallied = nas_days.tallied(batch.groups, reading)
+        await nas_days.add(connection, tallied, reading.portions[-1].records[-1].received_at)
         return batch
 
     async def again(self, tx: Tx, reading: Reading) -> Batch:
@@ -120,6 +122,8 @@ class Ingest:
         batch = Batch()
         await self._close(connection, closing, batch)
         await self._observe(tx, batch)
+        at_s = max((mark.at_s for _, mark in closing.values()), default=0)
+        await nas_days.add(connection, nas_days.tallied(batch.groups), float(at_s))
         return batch
 
     async def prune(self, tx: Tx, present: Collection[UUID]) -> None:

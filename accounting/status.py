@@ -21,3 +21,27 @@ class IngestStatus(msgspec.Struct):
     waiting: int  # records on the disk that are not in the database, a moment ago
     oldest_undrained_at: float  # 0: nothing waits
     drained_at: float  # 0: not since the start
+
+
+class NasQualityStatus(msgspec.Struct):
+    """How a NAS reported lately (`accounting.quality`)."""
+
+    tenant_id: int
+    nas: str
+    score: int
+    missing_stop_share: float
+    repeated_share: float
+    unreadable: int
+    ambiguous: int
+    implausible: int
+    swapped: bool
+    silent_gaps: int
+    silent_s: int
+    skew_s: int | None
+
+
+class QualityStatus(msgspec.Struct):
+    """Of the NASes that said anything, the worst first and not without end."""
+
+    at: float
+    nases: list[NasQualityStatus]

@@ -19,6 +19,7 @@ import asyncpg
 import structlog
 
 from accounting import closing, hearing, pruning, silence, staging
+from accounting.again import again
 from accounting.batch import Published
 from accounting.drain import Progress
 from accounting.event_time import MAX_SKEW_BACK_S
@@ -28,7 +29,6 @@ from accounting.marks import Box
 from accounting.points import BY_REAPER, Mark
 from accounting.reading import digest
 from accounting.silence import Open, Silent
-from accounting.trouble import in_a_line, is_the_worlds
 from core.clock import Clock
 from core.db import NodeDatabase, Tx
 
@@ -101,8 +101,8 @@ class Sweeper:
     async def run(self) -> None:
         """Tell and sweep until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._again(self.tell, TELL_EVERY_S))
-            tasks.create_task(self._again(self.step, SWEEP_EVERY_S))
+            tasks.create_task(again("hearing", self.tell, TELL_EVERY_S))
+            tasks.create_task(again("sweep", self.step, SWEEP_EVERY_S))
 
     async def tell(self) -> bool:
         """Say up to when everything is counted; False: not even since this process began."""
@@ -130,21 +130,6 @@ class Sweeper:
                 await pruning.prune(connection, counted_s)
                 self._prune_at = self._clock.monotonic() + PRUNE_EVERY_S
             return swept
-
-    async def _again(self, work: Callable[[], Awaitable[object]], every_s: float) -> None:
-        """For ever; what the database, when it is away, makes of it is no reason to stop."""
-        failing = False
-        while True:
-            try:
-                await work()
-                failing = False
-            except Exception as error:
-                if not is_the_worlds(error):
-                    raise
-                if not failing:
-                    log.warning("sweeper_waits_for_database", error=in_a_line(error))
-                failing = True
-            await asyncio.sleep(every_s)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:

@@ -1,11 +1,15 @@
 """`turnpike nas`: the boxes that may ask."""
 
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from accounting import quality_sums
+from accounting.quality_sums import NasQuality
 from app import cli_output as output
-from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant
+from app.cli_context import CLOCK, AsJson, Config, DataDir, Scope, TenantCode, in_tenant
 from core.db import Tx
 from core.units import rate_text
 from nas_adapters import registry
@@ -65,6 +69,35 @@ def show(
 
 
 @commands.command()
+def quality(
+    config: Config = None,
+    data_dir: DataDir = None,
+    tenant: TenantCode = None,
+    days: Annotated[
+        int, typer.Option("--days", help="How many days before today (UTC) to count.", min=0)
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how well each box reports, and what is wrong with it.
+
+    100 is best; a box that nothing was heard of has no score."""
+
+    async def work(tx: Tx, _: Scope) -> list[NasQuality]:
+        return await quality_sums.of_all(tx, (CLOCK.now() - timedelta(days=days)).date())
+
+    found = in_tenant(config, data_dir, tenant, work)
+    if as_json:
+        output.as_json_array([_quality(one) for one in found])
+        return
+    lines = [
+        {"name": one.name, "score": one.quality.score, "reason": text}
+        for one in found
+        for text in [objection.text for objection in one.quality.objections] or [""]
+    ]
+    output.table(lines, ("name", "score", "reason"))
+
+
+@commands.command()
 def remove(
     name: Name, config: Config = None, data_dir: DataDir = None, tenant: TenantCode = None
 ) -> None:
@@ -75,6 +108,20 @@ def remove(
 
     in_tenant(config, data_dir, tenant, work)
     output.say(f"- nas {output.printable(name)}")
+
+
+def _quality(one: NasQuality) -> dict[str, object]:
+    seen = one.seen
+    return {
+        "nas": one.name,
+        "score": one.quality.score,
+        "reasons": [objection._asdict() for objection in one.quality.objections],
+        "missing_stops": seen.missing_stops,
+        "missing_stop_share": round(seen.missing_stop_share, 4),
+        "repeated_share": round(seen.repeated_share, 4),
+        "suspected_swapped": seen.is_swapped,
+        **asdict(seen),
+    }
 
 
 def _row(nas: StoredNas) -> dict[str, object]:

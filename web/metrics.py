@@ -23,6 +23,7 @@ from accounting.status import IngestStatus
 from core import status
 from core.clock import Clock
 from core.radius.counters import LATENCY_BOUNDS_S
+from web.quality_metrics import quality
 
 _NAS = ("worker", "tenant", "nas")
 _COUNTS = (
@@ -79,6 +80,7 @@ class NodeCollector(Collector):
         ingest = status.read(self._directory, "ingest", IngestStatus)
         for ingesting, _ in ingest.values():
             yield from _of_ingest(ingesting, now_s)
+        yield from quality(self._directory)
 
 
 def _by_nas(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from aaa.status import AccountingStatus, ClientStatus, ReplicatorStatus, WorkerStatus
 from accounting.spool import SpoolStatus
-from accounting.status import IngestStatus
+from accounting.status import IngestStatus, NasQualityStatus, QualityStatus
 from core import status
 from core.clock import Clock
 from core.radius.counters import LATENCY_BOUNDS_S
@@ -148,3 +148,18 @@ def test_records_are_counted_from_the_port_to_the_database(tmp_path: Path) -> No
     assert 61 <= of(samples, "turnpike_ingest_oldest_undrained_seconds") < 70
     assert of(samples, "turnpike_ingest_records_total") == 15
     assert of(samples, "turnpike_ingest_dead_letters_total") == 1
+
+
+def test_how_a_nas_reports_is_there(tmp_path: Path) -> None:
+    nas = NasQualityStatus(1, "bras-1", 64, 0.2, 0.01, 3, 4, 5, True, 6, 700, -30)
+    unknown = NasQualityStatus(1, "bras-2", 100, 0.0, 0.0, 0, 0, 0, False, 0, 0, None)
+    status.write(tmp_path, "quality", QualityStatus(1.8e9, [nas, unknown]))
+    samples = scrape(tmp_path)
+    one = {"tenant": "1", "nas": "bras-1"}
+    assert of(samples, "turnpike_nas_quality_score", **one) == 64
+    assert of(samples, "turnpike_nas_missing_stops_ratio", **one) == 0.2
+    assert of(samples, "turnpike_nas_suspected_swapped", **one) == 1
+    assert of(samples, "turnpike_nas_silent_seconds", **one) == 700
+    assert of(samples, "turnpike_nas_clock_skew_seconds", **one) == -30
+    skews = [dict(labels)["nas"] for name, labels in samples if name.endswith("clock_skew_seconds")]
+    assert skews == ["bras-1"]

@@ -4,12 +4,12 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.clock import Clock
 from core.db import Database, NodeDatabase, connect
-from core.jobs import Handler, Job
+from core.jobs import Deferral, Handler, Job, defer_many
 from core.jobs_schedules import Every
 from core.jobs_worker import Worker
 
@@ -26,6 +26,24 @@ async def rows(
         await owner.close()
 
 
+async def is_empty(url: str) -> bool:
+    return await rows(url) == []
+
+
+async def counts(url: str, number: int) -> bool:
+    return len(await rows(url)) == number
+
+
+async def is_in(url: str, status: str) -> bool:
+    """There is one job, and this is pgqueuer's word for its state."""
+    return [job["status"] for job in await rows(url)] == [status]
+
+
+async def has_failed(url: str) -> bool:
+    """A job waits for another attempt."""
+    return any("error" in job["headers"] and job["status"] == "queued" for job in await rows(url))
+
+
 async def until(claim: Callable[[], object], timeout_s: float = 20.0) -> None:
     """Wait until `claim()`, awaited if it can be, is true."""
     async with asyncio.timeout(timeout_s):
@@ -34,6 +52,15 @@ async def until(claim: Callable[[], object], timeout_s: float = 20.0) -> None:
             if await found if inspect.isawaitable(found) else found:
                 return
             await asyncio.sleep(0.02)
+
+
+def soon(delay: timedelta) -> datetime:
+    return datetime.now(UTC) + delay
+
+
+async def leave(app: Database, *payloads: Mapping[str, object], kind: str = "note") -> None:
+    async with app.transaction(1) as tx:
+        await defer_many(tx, [Deferral(1, kind, payload) for payload in payloads])
 
 
 @asynccontextmanager

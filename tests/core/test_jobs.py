@@ -1,12 +1,10 @@
 """Leaving work behind: with the transaction or not at all, once for each key, by tenant."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -16,20 +14,6 @@ from core.jobs import Deferral, defer, defer_many
 from tests.core.jobbing import rows
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
-
-
-@pytest_asyncio.fixture
-async def app(fresh_database_url: str) -> AsyncIterator[Database]:
-    database = Database(fresh_database_url)
-    yield database
-    await database.dispose()
-
-
-@pytest_asyncio.fixture
-async def node(fresh_database_url: str) -> AsyncIterator[NodeDatabase]:
-    database = NodeDatabase(fresh_database_url)
-    yield database
-    await database.dispose()
 
 
 async def test_a_job_is_there_with_its_transaction_and_names_its_tenant(

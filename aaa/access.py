@@ -25,7 +25,7 @@ from aaa.nas_table import NasTable
 from aaa.places import NOTHING, SESSIONS_TRUSTED_S, LiveSession
 from aaa.policy import Deny, Facts, Permit, authorize, trace
 from aaa.records import NasRecord, SubscriberRecord
-from aaa.rendering import UNRENDERABLE_MESSAGE, Renderer, Unrenderable
+from aaa.rendering import UNRENDERABLE_MESSAGE, Renderer, Unrenderable, service_for
 from aaa.throttle import Throttle
 from core.clock import Clock
 from core.octets import to_text
@@ -206,7 +206,7 @@ class Access:
         profile, others, mac = None, NOTHING, ""
         if record is not None:
             profile = self._renderer.profile(record.profile_id)
-            if profile is not None and profile.session_limit:
+            if profile is not None and profile.counts_sessions:
                 others = self._live.occupied(
                     record.id, self._sessions(record, now_s), _device(nas, packet), now_s
                 )
@@ -258,16 +258,17 @@ class Access:
         proof_attributes: bytes,
     ) -> bytes:
         timeout_s = permit.session_timeout_s
-        walled = bool(permit.walled_by)
-        if walled:
+        if permit.walled_by:
             garden_s = self._settings.garden_session_timeout_s
             timeout_s = min(timeout_s, garden_s) if timeout_s else garden_s
         octets = _CLASS_HEADER + b"%016x" % record.id + nonce + proof_attributes
         if timeout_s:
             octets += _SESSION_TIMEOUT_HEADER + _uint32.pack(min(timeout_s, _UINT32_MAX))
         octets += self._renderer.octets(
-            nas.vendor, record.profile_id, record.personal, walled=walled
+            nas.vendor, record.profile_id, record.personal, service_for(permit)
         )
+        if permit.limit_octets:
+            octets += self._renderer.limits(nas.vendor, record.profile_id, permit.limit_octets)
         if len(octets) > _ACCEPT_OCTETS_MAX:
             raise Unrenderable(f"{len(octets)} octets of attributes: no packet holds them")
         return octets

@@ -17,9 +17,9 @@ from aaa.credentials import open_credential
 from aaa.extra_attributes import allowed_in_a_garden
 from aaa.facts import facts_of
 from aaa.places import NOTHING, Occupied, occupied
-from aaa.policy import Deny, authorize, trace
+from aaa.policy import Deny, Permit, authorize, trace
 from aaa.records import NasRecord, SubscriberRecord
-from aaa.rendering import UNRENDERABLE_MESSAGE, Renderer, Unrenderable
+from aaa.rendering import UNRENDERABLE_MESSAGE, Renderer, Unrenderable, service_for
 from core.db import Tx, raw
 from core.errors import NotFound
 from core.secret import CannotOpen, Vault
@@ -86,28 +86,43 @@ async def explain(
     name, vendor = (nas.name, nas.vendor) if nas is not None else ("", "generic")
     if isinstance(decision, Deny):
         return Explanation("reject", decision.reason, decision.message, name, vendor, steps, ())
+    assert row is not None
     assert record is not None
-    walled = bool(decision.walled_by)
     try:
-        renderer.octets(vendor, record.profile_id, record.personal, walled=walled)
+        attributes = _attributes(renderer, vendor, record, decision, garden_session_timeout_s)
     except Unrenderable as error:
         steps = (*steps[:-1], ("render", str(error), "unrenderable"))
         return Explanation("reject", "unrenderable", UNRENDERABLE_MESSAGE, name, vendor, steps, ())
-    timeout_s = decision.session_timeout_s
-    if decision.walled_by:
-        timeout_s = min(timeout_s or garden_session_timeout_s, garden_session_timeout_s)
-    attributes = [("Session-Timeout", str(timeout_s))] if timeout_s else []
-    attributes += [
-        (attr.name, _shown(attr.value))
-        for attr in renderer.attributes(vendor, record.profile_id, record.personal, walled=walled)
-    ]
-    assert row is not None
     attributes += [
         (each, str(value))
         for each, value, octets in rows.reply_of(row, dictionary)
-        if not walled or allowed_in_a_garden(octets)
+        if not decision.walled_by or allowed_in_a_garden(octets)
     ]
     return Explanation("accept", "", "", name, vendor, steps, tuple(attributes))
+
+
+def _attributes(
+    renderer: Renderer,
+    vendor: str,
+    record: SubscriberRecord,
+    permit: Permit,
+    garden_session_timeout_s: int,
+) -> list[tuple[str, str]]:
+    """What the NAS would be told, without the subscriber's extra attributes.
+
+    Raises:
+        Unrenderable: it cannot be said.
+    """
+    service, profile_id = service_for(permit), record.profile_id
+    renderer.octets(vendor, profile_id, record.personal, service)
+    said = list(renderer.attributes(vendor, profile_id, record.personal, service))
+    if permit.limit_octets:
+        said += renderer.limit_attributes(vendor, profile_id, permit.limit_octets)
+    timeout_s = permit.session_timeout_s
+    if permit.walled_by:
+        timeout_s = min(timeout_s or garden_session_timeout_s, garden_session_timeout_s)
+    attributes = [("Session-Timeout", str(timeout_s))] if timeout_s else []
+    return attributes + [(attr.name, _shown(attr.value)) for attr in said]
 
 
 async def _nas(

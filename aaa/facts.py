@@ -1,8 +1,10 @@
 """One decision's facts from the directory's records: the same at login and when asked why."""
 
+from msgspec.structs import replace
+
 from aaa.places import Occupied
-from aaa.policy import Facts
-from aaa.records import ProfileRecord, SubscriberRecord
+from aaa.policy import FOREVER, Facts
+from aaa.records import ProfileRecord, Quota, SubscriberRecord, Used
 
 
 def facts_of(
@@ -26,7 +28,8 @@ def facts_of(
             proof=proof,
             proof_reason=proof_reason,
         )
-    return Facts(
+    quota = profile.quota if profile is not None else None
+    facts = Facts(
         now_s,
         True,
         profile is not None,
@@ -45,4 +48,20 @@ def facts_of(
         proof,
         proof_reason,
         0 if profile is None else profile.session_timeout_s or 0,
+    )
+    return facts if quota is None else _with_quota(facts, quota, record.quota)
+
+
+def _with_quota(facts: Facts, quota: Quota, used: Used | None) -> Facts:
+    octets, time_s = 0, 0
+    if used is not None and (used.window_ends_s == FOREVER or facts.now_s < used.window_ends_s):
+        octets, time_s = used.octets, used.time_s
+    return replace(
+        facts,
+        at_quota=quota.at,
+        quota_octets_left=None if quota.octets is None else max(0, quota.octets - octets),
+        quota_time_left_s=None if quota.time_s is None else max(0, quota.time_s - time_s),
+        used_octets=octets,
+        used_time_s=time_s,
+        is_weighed=quota.is_weighed,
     )

@@ -1,25 +1,27 @@
-"""Tells every directory when a session of a subscriber with a session limit opens or closes.
+"""Tells every directory when a session opens or closes, of a subscriber where that matters.
 
 An open session is part of its subscriber's record there, and nobody wants a record to be
 read again with each Interim.  So no trigger does it: ingest shows its batches (`observe`),
 and what a batch opened or closed it tells without a question to the database.  Whose
-profile has no limit, the one statement finds out that then follows.
+profile neither limits sessions nor divides a quota between them, the one statement finds
+out that then follows.
 """
 
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from aaa.rows import COUNTS_SESSIONS
 from accounting.batch import Batch
 from accounting.folding import Folded
 from core.changes import noting
 from core.db import Tx, raw
 
 _NOTE: Final = noting(
-    """
+    f"""
     SELECT e.tenant_id, 'subscriber', e.subscriber_id
       FROM unnest($1::bigint[]) AS s (id)
       JOIN entitlement AS e ON e.subscriber_id = s.id
-      JOIN profile AS p ON p.id = e.profile_id AND p.session_limit > 0"""
+      JOIN profile AS p ON p.id = e.profile_id AND {COUNTS_SESSIONS}"""  # noqa: S608 - constants of ours
 )
 _OWNERS: Final = """
 SELECT DISTINCT subscriber_id FROM session

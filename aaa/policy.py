@@ -44,14 +44,26 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     proof: str = "proven"  # proven | failed | not-asked
     proof_reason: str = ""
     session_timeout_s: int = 0  # of the profile; 0: none
+    at_quota: str = ""  # throttle | block | walled_garden | nothing; empty: there is no quota
+    quota_octets_left: int | None = None  # None: as many as you like
+    quota_time_left_s: int | None = None
+    used_octets: int = 0
+    used_time_s: int = 0
+    is_weighed: bool = False  # an octet does not always count as one
 
 
 class Permit(NamedTuple):
-    """Yes.  `walled_by` names the hold that confines the session, if one does."""
+    """Yes.  `walled_by` names the hold that confines the session, if one does, or "quota".
+
+    `limit_octets` is what the session may carry until its NAS ends it by itself, in the
+    direction that the quota counts; 0: no limit.
+    """
 
     session_timeout_s: int  # 0: none
     walled_by: str = ""
     kicks_oldest: bool = False
+    throttled: bool = False
+    limit_octets: int = 0
 
 
 class Deny(NamedTuple):
@@ -89,6 +101,12 @@ def not_held(facts: Facts) -> Deny | None:
 def not_expired(facts: Facts) -> Deny | None:
     if facts.valid_until_s != FOREVER and facts.valid_until_s <= facts.now_s:
         return Deny("expired", "Subscription expired")
+    return None
+
+
+def has_quota(facts: Facts) -> Deny | None:
+    if facts.at_quota == "block" and is_used_up(facts):
+        return Deny("quota", "Quota exceeded")
     return None
 
 
@@ -134,6 +152,7 @@ RULES: tuple[Rule, ...] = (
     Rule("entitled", entitled, lambda f: "has a plan" if f.entitled else "has no plan"),
     Rule("not_held", not_held, lambda f: _holds_in_words(f)),
     Rule("not_expired", not_expired, lambda f: f"valid_until={_moment(f.valid_until_s)}"),
+    Rule("has_quota", has_quota, lambda f: _quota_in_words(f)),
     Rule("on_bound_nas", on_bound_nas, lambda f: f"nas={f.nas_id} bound={_some(f.bound_nas_ids)}"),
     Rule("from_bound_mac", from_bound_mac, lambda f: f"mac={f.mac} bound={_some(f.bound_macs)}"),
     Rule(
@@ -169,7 +188,33 @@ def authorize(facts: Facts) -> Decision:
     for hold in facts.holds:
         if hold.effect == "walled_garden" and is_in_force(hold, facts.now_s):
             walled_by = hold.source
-    return Permit(timeout_s, walled_by, _is_full(facts))
+    if not facts.at_quota or facts.at_quota == "nothing":
+        return Permit(timeout_s, walled_by, _is_full(facts))
+    return _within_quota(facts, Permit(timeout_s, walled_by, _is_full(facts)))
+
+
+def _within_quota(facts: Facts, permit: Permit) -> Permit:
+    """What the rest of the quota makes of it.
+
+    Once it is used up, a garden is left or full speed restored when the window ends; until
+    then the NAS itself ends the session with the rest, for when nobody reaches it to say so.
+    """
+    if is_used_up(facts):
+        if permit.walled_by:
+            return permit
+        if facts.at_quota == "walled_garden":
+            return permit._replace(walled_by="quota")
+        return permit._replace(throttled=True)
+    # Each session that runs gets its part (domain.md §8.6).
+    parts = 1 + facts.open_sessions + facts.reserved
+    timeout_s, limit_octets = permit.session_timeout_s, 0
+    if facts.quota_time_left_s is not None:
+        part_s = max(1, facts.quota_time_left_s // parts)
+        timeout_s = min(timeout_s, part_s) if timeout_s else part_s
+    # The NAS would weigh the octets of a free night like any others, and cut too early.
+    if facts.quota_octets_left is not None and not facts.is_weighed and not permit.walled_by:
+        limit_octets = max(1, facts.quota_octets_left // parts)
+    return permit._replace(session_timeout_s=timeout_s, limit_octets=limit_octets)
 
 
 def trace(facts: Facts) -> list[tuple[str, str, str]]:
@@ -186,15 +231,35 @@ def trace(facts: Facts) -> list[tuple[str, str, str]]:
     return steps
 
 
+def is_used_up(facts: Facts) -> bool:
+    return facts.quota_octets_left == 0 or facts.quota_time_left_s == 0
+
+
 def _is_full(facts: Facts) -> bool:
     return 0 < facts.session_limit <= facts.open_sessions + facts.reserved
 
 
 def _permit_in_words(permit: Permit) -> tuple[str, str]:
     effect = f"walled garden by {permit.walled_by}" if permit.walled_by else "profile"
+    if permit.throttled:
+        effect += ", throttled"
     if permit.kicks_oldest:
         effect += ", the oldest makes room"
-    return f"session_timeout_s={permit.session_timeout_s or 'none'}", effect
+    words = f"session_timeout_s={permit.session_timeout_s or 'none'}"
+    if permit.limit_octets:
+        words += f" limit_octets={permit.limit_octets}"
+    return words, effect
+
+
+def _quota_in_words(facts: Facts) -> str:
+    if not facts.at_quota:
+        return "quota=none"
+    words = []
+    if facts.quota_octets_left is not None:
+        words.append(f"used={facts.used_octets} left={facts.quota_octets_left}")
+    if facts.quota_time_left_s is not None:
+        words.append(f"used_s={facts.used_time_s} left_s={facts.quota_time_left_s}")
+    return f"{' '.join(words)} at={facts.at_quota}"
 
 
 def _places_in_words(facts: Facts) -> str:

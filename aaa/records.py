@@ -9,7 +9,7 @@ import msgspec
 from aaa.places import LiveSession
 from aaa.policy import Hold
 
-FORMAT = b"2"  # change it with any change of a record below
+FORMAT = b"3"  # change it with any change of a record below
 
 
 class NasRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -23,6 +23,18 @@ class NasRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     secret_sealed: bytes
     vendor: str
     require_message_authenticator: bool
+
+
+class Quota(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How much a plan includes, in octets, seconds or both, and what follows."""
+
+    octets: int | None
+    time_s: int | None
+    direction: str  # total | download | upload: the octets that count
+    at: str  # throttle | block | walled_garden | nothing
+    fup_download_bps: int | None
+    fup_upload_bps: int | None
+    is_weighed: bool  # in some zone an octet does not count as one
 
 
 class ProfileRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -42,6 +54,13 @@ class ProfileRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     session_timeout_s: int | None
     interim_s: int | None
     address_pool: str | None
+    quota: Quota | None = None
+
+    @property
+    def counts_sessions(self) -> bool:
+        """Whether the open sessions of its subscribers matter at a login: they are limited, or
+        each gets a part of what is left of a quota.  `rows.COUNTS_SESSIONS` says it in SQL."""
+        return self.session_limit > 0 or (self.quota is not None and self.quota.at != "nothing")
 
 
 class Personal(msgspec.Struct, frozen=True, array_like=True):
@@ -51,6 +70,14 @@ class Personal(msgspec.Struct, frozen=True, array_like=True):
     static_ipv6_prefix: str | None
     delegated_ipv6: str | None
     reply: bytes  # extra attributes, encoded
+
+
+class Used(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is used of a quota, weighed, until its window ends."""
+
+    window_ends_s: int  # FOREVER: it never does
+    octets: int
+    time_s: int
 
 
 class SubscriberRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -64,7 +91,8 @@ class SubscriberRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     bound_nas_ids: tuple[int, ...] = ()
     bound_macs: tuple[str, ...] = ()
     personal: Personal | None = None
-    sessions: tuple[LiveSession, ...] = ()  # that are open; only with a session limit
+    sessions: tuple[LiveSession, ...] = ()  # open; if the profile `counts_sessions`
+    quota: Used | None = None  # None: nothing
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -2,13 +2,15 @@
 
 Encoding costs more than the whole rest of a login, so a plan is encoded once for each
 vendor and kept; subscribers with addresses of their own are kept as long as there is
-room.  Session-Timeout is left out: it depends on the moment.
+room.  Session-Timeout and limits in octets are apart: they depend on the moment.
 """
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Network
+from typing import Final
 
 from aaa.extra_attributes import allowed_in_a_garden
+from aaa.policy import Permit
 from aaa.records import Personal, ProfileRecord
 from core.errors import NotFound
 from core.radius.codec import encode_named
@@ -18,6 +20,12 @@ from nas_adapters.profile import Burst, ServiceProfile
 from nas_adapters.vendors import vendor as vendor_named
 
 PERSONAL_KEPT_MAX = 4_096
+
+# What of a profile a session gets.
+PLAN: Final = "plan"
+THROTTLED: Final = "throttled"  # over quota: slower, and without a burst
+GARDEN: Final = "garden"
+
 UNRENDERABLE_MESSAGE = "Service unavailable"  # to the subscriber, who cannot mend it
 
 
@@ -35,8 +43,8 @@ class Renderer:
         self._dictionary = dictionary
         self._garden = replace(garden, session_timeout_s=None)
         self._profiles: dict[int, ProfileRecord] = {}
-        self._plain: dict[tuple[str, int, bool], bytes] = {}
-        self._personal: dict[tuple[str, int, bool, Personal], bytes] = {}
+        self._plain: dict[tuple[str, int, str], bytes] = {}
+        self._personal: dict[tuple[str, int, str, Personal], bytes] = {}
 
     def replace_profiles(self, profiles: dict[int, ProfileRecord]) -> None:
         """Take these profiles from now on and forget what was rendered from others."""
@@ -48,34 +56,55 @@ class Renderer:
         return self._profiles.get(profile_id)
 
     def octets(
-        self, vendor: str, profile_id: int, personal: Personal | None, *, walled: bool
+        self, vendor: str, profile_id: int, personal: Personal | None, service: str
     ) -> bytes:
-        """The attributes of this service for a NAS of `vendor`, complete but for the timeout.
+        """The attributes of this service for a NAS of `vendor`, but for timeout and limits.
 
         Raises:
             Unrenderable: they cannot be said.
         """
         if personal is None:
-            key = (vendor, profile_id, walled)
+            key = (vendor, profile_id, service)
             octets = self._plain.get(key)
             if octets is None:
-                octets = self._plain[key] = self._render(vendor, profile_id, None, walled)
+                octets = self._plain[key] = self._render(vendor, profile_id, None, service)
             return octets
-        own = (vendor, profile_id, walled, personal)
+        own = (vendor, profile_id, service, personal)
         octets = self._personal.get(own)
         if octets is None:
-            octets = self._render(vendor, profile_id, personal, walled)
+            octets = self._render(vendor, profile_id, personal, service)
             if len(self._personal) >= PERSONAL_KEPT_MAX:
                 del self._personal[next(iter(self._personal))]
             self._personal[own] = octets
         return octets
 
+    def limits(self, vendor: str, profile_id: int, limit_octets: int) -> bytes:
+        """The attributes by which the NAS ends the session after so many octets.
+
+        Raises:
+            Unrenderable: they cannot be said.
+        """
+        return self._encoded(self.limit_attributes(vendor, profile_id, limit_octets))
+
+    def limit_attributes(self, vendor: str, profile_id: int, limit_octets: int) -> tuple[Attr, ...]:
+        """The same in names and values; none where the vendor has no words for them."""
+        quota = self._profiles[profile_id].quota
+        direction = quota.direction if quota is not None else "total"
+        if direction == "download":
+            limited = ServiceProfile(limit_download_octets=limit_octets)
+        elif direction == "upload":
+            limited = ServiceProfile(limit_upload_octets=limit_octets)
+        else:
+            limited = ServiceProfile(limit_octets=limit_octets)
+        return vendor_named(vendor).limits(limited)
+
     def attributes(
-        self, vendor: str, profile_id: int, personal: Personal | None, *, walled: bool
+        self, vendor: str, profile_id: int, personal: Personal | None, service: str
     ) -> tuple[Attr, ...]:
-        """The same in names and values, without the subscriber's extra attributes."""
+        """What `octets` says, without the subscriber's extra attributes."""
         record = self._profiles[profile_id]
-        profile = self._garden if walled else service_of(record)
+        walled = service == GARDEN
+        profile = self._garden if walled else service_of(record, throttled=service == THROTTLED)
         if personal is not None:
             profile = replace(
                 profile,
@@ -94,26 +123,48 @@ class Renderer:
         return vendor_named(vendor).render(profile)
 
     def _render(
-        self, vendor: str, profile_id: int, personal: Personal | None, walled: bool
+        self, vendor: str, profile_id: int, personal: Personal | None, service: str
     ) -> bytes:
         try:
-            octets = b"".join(
-                [
-                    encode_named(self._dictionary, attr.name, attr.value, tag=attr.tag)
-                    for attr in self.attributes(vendor, profile_id, personal, walled=walled)
-                ]
-            )
-        except (ValueError, NotFound) as error:  # of the codec, of ipaddress, of the vendors
+            attributes = self.attributes(vendor, profile_id, personal, service)
+        except (ValueError, NotFound) as error:  # of ipaddress, of the vendors
             raise Unrenderable(str(error)) from error
+        octets = self._encoded(attributes)
         if personal is None:
             return octets
-        return octets + (allowed_in_a_garden(personal.reply) if walled else personal.reply)
+        return octets + (
+            allowed_in_a_garden(personal.reply) if service == GARDEN else personal.reply
+        )
+
+    def _encoded(self, attributes: tuple[Attr, ...]) -> bytes:
+        try:
+            return b"".join(
+                [
+                    encode_named(self._dictionary, attr.name, attr.value, tag=attr.tag)
+                    for attr in attributes
+                ]
+            )
+        except ValueError as error:  # of the codec
+            raise Unrenderable(str(error)) from error
 
 
-def service_of(record: ProfileRecord) -> ServiceProfile:
+def service_for(permit: Permit) -> str:
+    """What of the profile the permit gives."""
+    if permit.walled_by:
+        return GARDEN
+    return THROTTLED if permit.throttled else PLAN
+
+
+def service_of(record: ProfileRecord, *, throttled: bool = False) -> ServiceProfile:
     """A profile as vendors read it, without its Session-Timeout."""
     burst = None
-    if record.burst_download_bps is not None and record.burst_upload_bps is not None:
+    download_bps, upload_bps = record.download_bps, record.upload_bps
+    if throttled:
+        assert record.quota is not None, "without a quota nobody is over it"
+        # A direction that the plan does not slow down keeps its rate.
+        download_bps = record.quota.fup_download_bps or download_bps
+        upload_bps = record.quota.fup_upload_bps or upload_bps
+    elif record.burst_download_bps is not None and record.burst_upload_bps is not None:
         burst = Burst(
             record.burst_download_bps,
             record.burst_upload_bps,
@@ -121,8 +172,8 @@ def service_of(record: ProfileRecord) -> ServiceProfile:
             record.burst_time_s or 1,
         )
     return ServiceProfile(
-        download_bps=record.download_bps,
-        upload_bps=record.upload_bps,
+        download_bps=download_bps,
+        upload_bps=upload_bps,
         burst=burst,
         address_pool=record.address_pool,
         interim_s=record.interim_s,

@@ -242,7 +242,7 @@ class Replicator:
 
         Returns the profiles that are gone: whoever had one keeps it until his own new
         record is in, so remove them after the subscribers.  And the subscribers whose
-        records lack what their profile asks for now: with a limit, sessions count.
+        records lack what their profile asks for now, their open sessions.
         """
         nas_ids, before = self._writer.tables()
         nases: dict[int, NasRecord | None] = dict.fromkeys(nas_ids, None)
@@ -253,17 +253,17 @@ class Replicator:
             for row in await connection.fetch(rows.PROFILES, timeout=STATEMENT_TIMEOUT_S)
         }
         self._writer.put_tables(nases, profiles)
-        limited = [
+        counting = [
             one
             for one in profiles.values()
-            if one.session_limit and one.id in before and not before[one.id].session_limit
+            if one.counts_sessions and one.id in before and not before[one.id].counts_sessions
         ]
         lacking: set[int] = set()
-        if limited:
+        if counting:
             found = await connection.fetch(
                 rows.SUBSCRIBERS_ONLINE_BY_PROFILE,
-                [one.tenant_id for one in limited],
-                [one.id for one in limited],
+                [one.tenant_id for one in counting],
+                [one.id for one in counting],
                 timeout=STATEMENT_TIMEOUT_S,
             )
             lacking = {row["subscriber_id"] for row in found}

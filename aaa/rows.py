@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 
 import asyncpg
 import structlog
+from msgspec.structs import replace
 
 from aaa.device import device_of
 from aaa.extra_attributes import is_allowed
 from aaa.places import LiveSession
 from aaa.policy import FOREVER, Hold
-from aaa.records import NasRecord, Personal, ProfileRecord, SubscriberRecord
+from aaa.records import NasRecord, Personal, ProfileRecord, Quota, SubscriberRecord, Used
 from core.octets import from_text
 from core.radius.codec import encode_named
 from core.radius.codec_error import CodecError
@@ -39,6 +40,10 @@ def _end_s(column: str) -> str:
 _UINT32_MAX = 2**32 - 1
 _NEVER_YET_S = 2**53 - 1
 
+# `ProfileRecord.counts_sessions` of the profile `p`.
+COUNTS_SESSIONS = """(p.session_limit > 0 OR (p.at_quota <> 'nothing'
+               AND (p.quota_octets IS NOT NULL OR p.quota_time_s IS NOT NULL)))"""
+
 # With as many and no more, a record stays small however many sessions a NAS leaves open.
 _SESSIONS_BEYOND_THE_LIMIT = 64
 
@@ -55,7 +60,9 @@ SELECT s.id, s.tenant_id, s.username, e.profile_id, c.sealed, s.bind_mac,
                    {_end_s("h.until")})
                ORDER BY h.id)::text
           FROM hold h WHERE h.subscriber_id = s.id) AS holds,
-       CASE WHEN p.session_limit > 0 THEN
+       q.subscriber_id IS NOT NULL AS has_used, {_end_s("q.window_ends_at")} AS window_ends_s,
+       q.octets AS used_octets, q.time_s AS used_s,
+       CASE WHEN {COUNTS_SESSIONS} THEN
            (SELECT json_agg(json_build_array(o.id, o.class_nonce, o.acct_session_id, o.nas_id,
                        o.calling_station, o.nas_port_id, o.nas_port, o.multi_session_id,
                        CASE WHEN isfinite(o.last_seen_at)
@@ -69,11 +76,12 @@ SELECT s.id, s.tenant_id, s.username, e.profile_id, c.sealed, s.bind_mac,
   LEFT JOIN credential c ON c.subscriber_id = s.id
   LEFT JOIN entitlement e ON e.subscriber_id = s.id
   LEFT JOIN profile p ON p.id = e.profile_id
+  LEFT JOIN quota_state q ON q.subscriber_id = s.id
 """  # noqa: S608 - nothing here comes from outside
 SUBSCRIBERS_BY_ID = _SUBSCRIBER + " WHERE s.id = ANY($1::bigint[])"
 SUBSCRIBERS_AFTER = _SUBSCRIBER + " WHERE s.id > $1 ORDER BY s.id LIMIT $2"
 SUBSCRIBER_BY_NAME = _SUBSCRIBER + " WHERE s.tenant_id = $1 AND s.username = $2"
-# Whose records lack the sessions that a new limit counts.
+# Whose records lack the sessions that a profile counts from now on.
 SUBSCRIBERS_ONLINE_BY_PROFILE = """
 SELECT DISTINCT e.subscriber_id
   FROM unnest($1::bigint[], $2::bigint[]) AS p (tenant_id, id)
@@ -88,7 +96,9 @@ SELECT id, tenant_id, name, address::text, identifier, secret_sealed, vendor,
 PROFILES = """
 SELECT id, tenant_id, code, download_bps, upload_bps, burst_download_bps, burst_upload_bps,
        burst_threshold_bps, burst_time_s, session_limit, at_limit, session_timeout_s, interim_s,
-       address_pool
+       address_pool,
+       quota_octets, quota_time_s, quota_direction, at_quota, fup_download_bps, fup_upload_bps,
+       jsonb_path_exists(zones, '$[*] ? (!(@.weight_hundredths == 100))') AS is_weighed
   FROM profile
 """
 
@@ -98,7 +108,12 @@ def nas_of(row: asyncpg.Record) -> NasRecord:
 
 
 def profile_of(row: asyncpg.Record) -> ProfileRecord:
-    return ProfileRecord(*row)
+    *plain, octets, time_s, direction, at, fup_download_bps, fup_upload_bps, is_weighed = row
+    profile = ProfileRecord(*plain)
+    if octets is None and time_s is None:
+        return profile
+    quota = Quota(octets, time_s, direction, at, fup_download_bps, fup_upload_bps, is_weighed)
+    return replace(profile, quota=quota)
 
 
 def subscriber_of(row: asyncpg.Record, dictionary: Dictionary) -> SubscriberRecord:
@@ -121,6 +136,9 @@ def subscriber_of(row: asyncpg.Record, dictionary: Dictionary) -> SubscriberReco
         bound_macs=tuple(row["bind_mac"]),
         personal=personal,
         sessions=tuple(_sessions(row["sessions"])) if row["sessions"] else (),
+        quota=Used(row["window_ends_s"] or FOREVER, row["used_octets"], row["used_s"])
+        if row["has_used"]
+        else None,
     )
 
 

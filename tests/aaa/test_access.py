@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from aaa.device import device_of
 from aaa.places import SESSIONS_TRUSTED_S, LiveSession
 from aaa.policy import Hold
-from aaa.records import Personal, SubscriberRecord
+from aaa.records import Personal, Quota, SubscriberRecord, Used
 from core.octets import to_text
 from core.radius.responder import Source
 from tests.aaa.methods.eap_peer import Peer, eap_attributes, eap_response
@@ -344,6 +344,89 @@ def test_what_the_database_called_open_long_ago_counts_no_more(world: World) -> 
     assert world.login("b", PASSWORD, station(3)).code == ACCESS_REJECT
 
 
+# --- the quota --------------------------------------------------------------
+
+GB = 10**9
+
+
+def with_quota(world: World, used: Used | None, *sessions: LiveSession, **changes: object) -> None:
+    """Subscriber b, who may use 100 GB or ten hours."""
+    quota = replace(Quota(100 * GB, 36_000, "total", "throttle", 2_000_000, None, False), **changes)
+    world.writer.put_tables(
+        {1: replace(world.nases[1], vendor="mikrotik")}, {HOME.id: replace(HOME, quota=quota)}
+    )
+    world.add("b", plain(quota=used, sessions=sessions), number=2)
+
+
+MIKROTIK = 14988
+
+
+def rate(answer: Answer) -> bytes:
+    [said] = [octets for number, octets in answer.of_vendor(MIKROTIK) if number == 8]
+    return said
+
+
+def limit(answer: Answer) -> int | None:
+    """Mikrotik-Total-Limit and its gigawords, as one number."""
+    said = dict(answer.of_vendor(MIKROTIK))
+    if 17 not in said:
+        return None
+    return int.from_bytes(said[17], "big") + (int.from_bytes(said[18], "big") << 32)
+
+
+def test_a_login_gets_what_is_left_of_the_quota(world: World) -> None:
+    with_quota(world, Used(START_S + 86_400, 60 * GB, 32_400))
+    answer = world.login("b")
+    assert (rate(answer), limit(answer), seconds(answer)) == (b"20M/50M", 40 * GB, 3_600)
+    said = f"session_timeout_s=3600 limit_octets={40 * GB}"
+    assert tuple(world.decisions()[-1].trace[-1]) == ("permit", said, "profile")
+
+
+def test_what_is_left_is_divided_between_the_sessions_that_run(world: World) -> None:
+    """domain.md §8.6, without a session limit as well."""
+    running_ = [running(number, f"a{number}") for number in (1, 2, 3)]
+    with_quota(world, Used(0, 60 * GB, 0), *running_)
+    answer = world.login("b", PASSWORD, MAC)
+    assert (limit(answer), seconds(answer)) == (10 * GB, 9_000)
+
+
+def test_over_quota_a_login_is_throttled_until_the_window_ends(world: World) -> None:
+    with_quota(world, Used(START_S + 60, 100 * GB, 0))
+    answer = world.login("b")
+    assert (rate(answer), limit(answer), seconds(answer)) == (b"20M/2M", None, 86_400)
+    world.clock.at = 60.0
+    answer = world.login("b")
+    assert (rate(answer), limit(answer), seconds(answer)) == (b"20M/50M", 100 * GB, 36_000)
+
+
+def test_over_quota_a_login_is_refused_or_walled_as_the_plan_says(world: World) -> None:
+    with_quota(world, Used(0, 100 * GB, 0), at="block")
+    answer = world.login("b")
+    assert (answer.code, message(answer)) == (ACCESS_REJECT, b"Quota exceeded")
+    said = world.decisions()[-1]
+    assert (said.reason, said.trace[-1][1]) == (
+        "quota",
+        f"used={100 * GB} left=0 used_s=0 left_s=36000 at=block",
+    )
+    with_quota(world, Used(0, 0, 36_000), at="walled_garden")
+    answer = world.login("b")
+    assert (rate(answer), limit(answer), seconds(answer)) == (b"1M/1M", None, 600)
+    with_quota(world, Used(0, 200 * GB, 99_000), at="nothing")
+    answer = world.login("b")
+    assert (rate(answer), limit(answer), seconds(answer)) == (b"20M/50M", None, 86_400)
+
+
+def test_who_has_used_nothing_yet_has_all_of_it(world: World) -> None:
+    with_quota(world, None, time_s=None)
+    answer = world.login("b")
+    assert (limit(answer), seconds(answer)) == (100 * GB, 86_400)
+
+
+def test_where_octets_are_weighed_the_nas_is_told_no_limit(world: World) -> None:
+    with_quota(world, None, is_weighed=True)
+    assert limit(world.login("b")) is None
+
+
 # --- names ------------------------------------------------------------------
 
 
@@ -667,7 +750,7 @@ def test_every_decision_keeps_its_trace(world: World) -> None:
     accepted, rejected = world.decisions()
     assert (accepted.outcome, accepted.reason, accepted.method) == ("accept", "", "pap")
     assert accepted.station == "02-00-5E-10-00-01"
-    assert [result for _, _, result in accepted.trace[:-1]] == ["ok"] * 9
+    assert [result for _, _, result in accepted.trace[:-1]] == ["ok"] * 10
     assert (rejected.outcome, rejected.reason, rejected.nas) == ("reject", "suspended", "bras-1")
     assert [step[0] for step in rejected.trace] == ["known", "entitled", "not_held"]
     assert rejected.trace[-1] == ("not_held", "holds=staff:reject", "suspended")

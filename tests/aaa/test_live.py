@@ -237,6 +237,8 @@ def test_a_damaged_file_lets_everybody_in(tmp_path: Path) -> None:
     assert reserve(damaged, b"a", 1)
     assert reserve(damaged, b"b", 2)
     assert others(damaged, 1, b"c", NOW) == 0
+    assert damaged.occupied(1, [session(1)], b"b", NOW).open == 1, "what the directory has counts"
+    end(damaged, 1, session(1))
     assert damaged.failures > 0
     damaged.close()
 

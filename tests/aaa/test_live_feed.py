@@ -83,10 +83,27 @@ async def test_who_has_no_limit_and_who_is_nobody_is_not_told_of(told: Told) -> 
     assert len(await told.owner.sql.fetch("SELECT FROM session")) == 2
 
 
+async def test_who_shares_a_quota_between_sessions_is_told_of(told: Told) -> None:
+    await told.owner.sql.execute(
+        "UPDATE profile SET quota_octets = 1, at_quota = 'block' WHERE code = 'free'"
+    )
+    bob = await told.owner.sql.fetchval("SELECT id FROM subscriber WHERE username = 'bob'")
+    await told.owner.sql.execute("DELETE FROM change")
+    assert await told.by((0, packet(START, 0, user=b"bob"))) == [bob]
+
+
 async def test_a_session_that_goes_on_after_its_stop_is_told(told: Told) -> None:
     await told.by((0, packet(START, 0)), (300, packet(STOP, 300, 300)))
     assert await told.by((900, packet(INTERIM, 900, 900, (9, 9)))) == [told.alice]
     assert await told.by((1200, packet(INTERIM, 1200, 1200, (9, 9)))) == []
+
+
+async def test_a_session_that_turns_out_to_be_part_of_another_is_told(told: Told) -> None:
+    await told.by((0, packet(STOP, 0, 0)))
+    await told.by((300, packet(START, 300)))
+    assert len(await told.owner.sql.fetch("SELECT FROM session")) == 2
+    assert await told.by((400, packet(INTERIM, 100, 100))) == [told.alice]
+    assert len(await told.owner.sql.fetch("SELECT FROM session")) == 1
 
 
 async def test_a_session_that_a_redial_closes_is_told(told: Told) -> None:

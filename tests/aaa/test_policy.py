@@ -30,6 +30,7 @@ OBJECTIONS: dict[str, dict[str, object]] = {
     "no-plan": {"entitled": False},
     "suspended": {"holds": (HELD,)},
     "expired": {"valid_until_s": NOW},
+    "quota": {"at_quota": "block", "quota_octets_left": 0},
     "nas-binding": {"nas_id": 3, "bound_nas_ids": (1, 2)},
     "mac-binding": {"mac": "02005e100001", "bound_macs": ("02005e100002",)},
     "session-limit": {"open_sessions": 1, "session_limit": 1},
@@ -151,6 +152,118 @@ def test_the_trace_lists_the_sessions_that_filled_the_limit(
     assert said["within_session_limit"] == words
 
 
+GB = 10**9
+# Sixty of a hundred gigabytes used, four of ten hours.
+QUOTA: dict[str, object] = {
+    "quota_octets_left": 40 * GB,
+    "used_octets": 60 * GB,
+    "quota_time_left_s": 21_600,
+    "used_time_s": 14_400,
+}
+ENFORCED = ["throttle", "block", "walled_garden"]
+
+
+@pytest.mark.parametrize("at_quota", ENFORCED)
+@pytest.mark.parametrize("what", ["quota_octets_left", "quota_time_left_s"])
+def test_whoever_used_up_either_of_his_quotas_is_over_it(at_quota: str, what: str) -> None:
+    decision = authorize(replace(GOOD, **{**QUOTA, "at_quota": at_quota, what: 0}))
+    expected = {
+        "throttle": Permit(0, throttled=True),
+        "block": Deny("quota", "Quota exceeded"),
+        "walled_garden": Permit(0, walled_by="quota"),
+    }
+    assert decision == expected[at_quota]
+
+
+@pytest.mark.parametrize("left", [0, 40 * GB])
+def test_a_quota_that_has_no_effect_has_none(left: int) -> None:
+    facts = replace(GOOD, **{**QUOTA, "at_quota": "nothing", "quota_octets_left": left})
+    assert authorize(facts) == Permit(0)
+
+
+@pytest.mark.parametrize("at_quota", ENFORCED)
+@pytest.mark.parametrize(
+    ("changes", "permit"),
+    [
+        pytest.param({}, Permit(21_600, limit_octets=40 * GB), id="all that is left"),
+        pytest.param(
+            {"open_sessions": 2, "reserved": 1},
+            Permit(5_400, limit_octets=10 * GB),
+            id="a part for each session",
+        ),
+        pytest.param(
+            {"open_sessions": 9, "quota_octets_left": 3, "quota_time_left_s": 3},
+            Permit(1, limit_octets=1),
+            id="no part is nothing: nothing would be no limit",
+        ),
+        pytest.param(
+            {"session_timeout_s": 3_600}, Permit(3_600, limit_octets=40 * GB), id="a shorter plan"
+        ),
+        pytest.param(
+            {"valid_until_s": NOW + 60}, Permit(60, limit_octets=40 * GB), id="paid for less"
+        ),
+        pytest.param(
+            {"session_timeout_s": 86_400}, Permit(21_600, limit_octets=40 * GB), id="a longer plan"
+        ),
+        pytest.param({"quota_time_left_s": None}, Permit(0, limit_octets=40 * GB), id="octets"),
+        pytest.param({"quota_octets_left": None}, Permit(21_600), id="time"),
+        pytest.param({"is_weighed": True}, Permit(21_600), id="the NAS cannot weigh octets"),
+        pytest.param(
+            {"holds": (WALLED,)}, Permit(21_600, walled_by="dunning"), id="in a garden anyway"
+        ),
+    ],
+)
+def test_the_nas_is_told_what_is_left(
+    at_quota: str, changes: dict[str, object], permit: Permit
+) -> None:
+    """The backstop of domain.md §8.5, in parts (§8.6)."""
+    assert authorize(replace(GOOD, **{**QUOTA, "at_quota": at_quota, **changes})) == permit
+
+
+@pytest.mark.parametrize("at_quota", ["throttle", "walled_garden"])
+def test_a_garden_by_a_hold_is_stricter_than_the_quota(at_quota: str) -> None:
+    over = replace(GOOD, at_quota=at_quota, quota_octets_left=0, holds=(WALLED,))
+    assert authorize(over) == Permit(0, walled_by="dunning")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({}, "quota=none", id="none"),
+        pytest.param(
+            {"at_quota": "throttle", "quota_octets_left": 4, "used_octets": 6},
+            "used=6 left=4 at=throttle",
+            id="octets",
+        ),
+        pytest.param(
+            {"at_quota": "nothing", "quota_time_left_s": 0, "used_time_s": 9},
+            "used_s=9 left_s=0 at=nothing",
+            id="time",
+        ),
+        pytest.param(
+            {**QUOTA, "at_quota": "walled_garden"},
+            "used=60000000000 left=40000000000 used_s=14400 left_s=21600 at=walled_garden",
+            id="both",
+        ),
+    ],
+)
+def test_the_trace_tells_the_quota(changes: dict[str, object], words: str) -> None:
+    said = {rule: looked_at for rule, looked_at, _ in trace(replace(GOOD, **changes))}
+    assert said["has_quota"] == words
+
+
+def test_the_trace_tells_what_the_quota_makes_of_the_permit() -> None:
+    within = replace(GOOD, **QUOTA, at_quota="throttle")
+    assert trace(within)[-1] == (
+        "permit", "session_timeout_s=21600 limit_octets=40000000000", "profile",
+    )  # fmt: skip
+    over = replace(within, quota_octets_left=0)
+    assert trace(over)[-1] == ("permit", "session_timeout_s=none", "profile, throttled")
+    walled = replace(over, at_quota="walled_garden")
+    assert trace(walled)[-1][2] == "walled garden by quota"
+
+
+amounts = st.one_of(st.none(), st.integers(0, 9))
 facts = st.builds(
     Facts,
     st.integers(NOW - 5, NOW + 5),
@@ -180,7 +293,32 @@ facts = st.builds(
     st.sampled_from(["proven", "failed"]),
     st.just("password"),
     st.integers(0, 9),
+    st.sampled_from(["", "throttle", "block", "walled_garden", "nothing"]),
+    amounts,
+    amounts,
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.booleans(),
 )
+
+
+@given(facts)
+def test_nobody_gets_more_than_is_left_of_his_quota(some: Facts) -> None:
+    decision = authorize(some)
+    if isinstance(decision, Deny) or some.at_quota in ("", "nothing"):
+        return
+    over = some.quota_octets_left == 0 or some.quota_time_left_s == 0
+    if over:
+        assert decision.throttled or decision.walled_by
+        assert decision.limit_octets == 0
+        return
+    assert not decision.throttled
+    parts = 1 + some.open_sessions + some.reserved
+    if some.quota_time_left_s is not None:
+        assert 0 < decision.session_timeout_s <= max(1, some.quota_time_left_s // parts)
+    if decision.limit_octets:
+        assert some.quota_octets_left is not None
+        assert decision.limit_octets <= max(1, some.quota_octets_left // parts)
 
 
 @given(facts)

@@ -6,8 +6,8 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from aaa.records import Personal, ProfileRecord
-from aaa.rendering import PERSONAL_KEPT_MAX, Renderer
+from aaa.records import Personal, ProfileRecord, Quota
+from aaa.rendering import GARDEN, PERSONAL_KEPT_MAX, PLAN, THROTTLED, Renderer
 from core.radius.codec import encode_named
 from nas_adapters.profile import ServiceProfile
 from tests.aaa.replica import DICTIONARY
@@ -16,7 +16,7 @@ HOME = ProfileRecord(
     7, 1, "home-50", 50_000_000, 20_000_000, None, None, None, None, 1, "reject", 86_400, 300,
     "pool-a",
 )  # fmt: skip
-GARDEN = ServiceProfile(
+WALLS = ServiceProfile(
     download_bps=1_000_000, upload_bps=1_000_000, filter_id="walled-garden", session_timeout_s=600
 )
 PERSONAL = Personal("203.0.113.9", "2001:db8:1:42::/64", "2001:db8:42::/56", b"\x12\x04hi")
@@ -24,20 +24,22 @@ PERSONAL = Personal("203.0.113.9", "2001:db8:1:42::/64", "2001:db8:42::/56", b"\
 
 @pytest.fixture
 def renderer() -> Renderer:
-    one = Renderer(DICTIONARY, GARDEN)
+    one = Renderer(DICTIONARY, WALLS)
     one.replace_profiles({HOME.id: HOME})
     return one
 
 
-def told(renderer: Renderer, vendor: str, personal: Personal | None = None, **kw: bool) -> str:
-    attributes = renderer.attributes(vendor, HOME.id, personal, walled=kw.get("walled", False))
+def told(
+    renderer: Renderer, vendor: str, personal: Personal | None = None, service: str = PLAN
+) -> str:
+    attributes = renderer.attributes(vendor, HOME.id, personal, service)
     return " ".join(f"{attr.name}={attr.value!s}" for attr in attributes)
 
 
 def test_each_vendor_hears_its_own_dialect(renderer: Renderer) -> None:
     assert "Mikrotik-Rate-Limit=20M/50M" in told(renderer, "mikrotik")
     said = [
-        renderer.octets(vendor, HOME.id, None, walled=False)
+        renderer.octets(vendor, HOME.id, None, PLAN)
         for vendor in ("generic", "mikrotik", "cisco", "huawei_bng", "accel_ppp")
     ]
     assert all(one != other for one, other in pairwise(said))
@@ -47,16 +49,16 @@ def test_the_octets_are_the_attributes_and_the_extra_ones(renderer: Renderer) ->
     for personal in (None, PERSONAL):
         expected = b"".join(
             encode_named(DICTIONARY, attr.name, attr.value, tag=attr.tag)
-            for attr in renderer.attributes("mikrotik", HOME.id, personal, walled=False)
+            for attr in renderer.attributes("mikrotik", HOME.id, personal, PLAN)
         )
         extra = personal.reply if personal else b""
         for _ in range(2):  # rendered, then kept
-            assert renderer.octets("mikrotik", HOME.id, personal, walled=False) == expected + extra
+            assert renderer.octets("mikrotik", HOME.id, personal, PLAN) == expected + extra
 
 
 def test_session_timeout_depends_on_the_moment_and_is_not_in_it(renderer: Renderer) -> None:
-    for walled in (False, True):
-        assert "Session-Timeout" not in told(renderer, "generic", walled=walled)
+    for service in (PLAN, GARDEN):
+        assert "Session-Timeout" not in told(renderer, "generic", service=service)
 
 
 def test_addresses_of_ones_own_replace_the_pool_and_stay_outside_the_garden(
@@ -64,7 +66,7 @@ def test_addresses_of_ones_own_replace_the_pool_and_stay_outside_the_garden(
 ) -> None:
     free, walled = (
         told(renderer, "generic", PERSONAL),
-        told(renderer, "generic", PERSONAL, walled=True),
+        told(renderer, "generic", PERSONAL, service=GARDEN),
     )
     assert "203.0.113.9" in free
     assert "2001:db8:1:42::/64" in free
@@ -76,16 +78,10 @@ def test_addresses_of_ones_own_replace_the_pool_and_stay_outside_the_garden(
 
 
 def test_a_changed_plan_is_rendered_anew_for_everybody(renderer: Renderer) -> None:
-    before = [
-        renderer.octets("mikrotik", HOME.id, personal, walled=False)
-        for personal in (None, PERSONAL)
-    ]
+    before = [renderer.octets("mikrotik", HOME.id, personal, PLAN) for personal in (None, PERSONAL)]
     faster = msgspec.structs.replace(HOME, download_bps=90_000_000)
     renderer.replace_profiles({HOME.id: faster})
-    after = [
-        renderer.octets("mikrotik", HOME.id, personal, walled=False)
-        for personal in (None, PERSONAL)
-    ]
+    after = [renderer.octets("mikrotik", HOME.id, personal, PLAN) for personal in (None, PERSONAL)]
     for old, new in zip(before, after, strict=True):
         assert b"20M/50M" in old
         assert b"20M/90M" in new
@@ -98,13 +94,66 @@ def test_more_personal_ones_than_are_kept_are_right_as_well(renderer: Renderer) 
     for _ in range(2):
         for number in range(PERSONAL_KEPT_MAX + 10):
             reply = b"\x12\x06%04d" % number
-            octets = renderer.octets(
-                "generic", HOME.id, Personal(None, None, None, reply), walled=False
-            )
+            octets = renderer.octets("generic", HOME.id, Personal(None, None, None, reply), PLAN)
             assert octets.endswith(reply)
 
 
 def test_the_garden_keeps_no_timeout_of_its_own() -> None:
-    strict = Renderer(DICTIONARY, replace(GARDEN, session_timeout_s=60))
+    strict = Renderer(DICTIONARY, replace(WALLS, session_timeout_s=60))
     strict.replace_profiles({HOME.id: HOME})
-    assert "Session-Timeout" not in told(strict, "generic", walled=True)
+    assert "Session-Timeout" not in told(strict, "generic", service=GARDEN)
+
+
+CAPPED = msgspec.structs.replace(
+    HOME,
+    burst_download_bps=80_000_000,
+    burst_upload_bps=30_000_000,
+    quota=Quota(10**11, None, "total", "throttle", 2_000_000, 1_000_000, False),
+)
+
+
+def capped(**changes: object) -> Renderer:
+    assert CAPPED.quota is not None
+    quota = msgspec.structs.replace(CAPPED.quota, **changes)
+    one = Renderer(DICTIONARY, WALLS)
+    one.replace_profiles({HOME.id: msgspec.structs.replace(CAPPED, quota=quota)})
+    return one
+
+
+def test_over_quota_a_plan_is_slower_and_has_no_burst() -> None:
+    renderer = capped()
+    assert "Mikrotik-Rate-Limit=20M/50M 30M/80M" in told(renderer, "mikrotik")
+    slow = told(renderer, "mikrotik", PERSONAL, THROTTLED)
+    assert "Mikrotik-Rate-Limit=1M/2M " in slow + " "
+    assert "30M" not in slow
+    assert "203.0.113.9" in slow, "he keeps his addresses"
+    assert renderer.octets("mikrotik", HOME.id, None, THROTTLED) != renderer.octets(
+        "mikrotik", HOME.id, None, PLAN
+    )
+
+
+def test_a_direction_that_is_not_slowed_down_keeps_its_rate() -> None:
+    renderer = capped(fup_download_bps=None)
+    assert "Mikrotik-Rate-Limit=1M/50M" in told(renderer, "mikrotik", None, THROTTLED)
+
+
+@pytest.mark.parametrize(
+    ("direction", "attribute"),
+    [("total", "Total"), ("download", "Xmit"), ("upload", "Recv")],
+)
+def test_what_is_left_is_limited_in_the_direction_that_counts(
+    direction: str, attribute: str
+) -> None:
+    """BUG6: above 4 GiB the low word alone would be something else."""
+    octets = capped(direction=direction).limits("mikrotik", HOME.id, 5 << 30)
+    assert octets == b"".join(
+        encode_named(DICTIONARY, name, value)
+        for name, value in (
+            (f"Mikrotik-{attribute}-Limit", 1 << 30),
+            (f"Mikrotik-{attribute}-Limit-Gigawords", 1),
+        )
+    )
+
+
+def test_a_vendor_without_words_for_a_limit_says_none() -> None:
+    assert capped().limits("generic", HOME.id, 5 << 30) == b""

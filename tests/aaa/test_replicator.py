@@ -126,6 +126,8 @@ async def test_a_new_limit_on_a_profile_brings_the_sessions_of_its_subscribers(
         await owner.sql.execute("UPDATE profile SET session_limit = 0 WHERE id = $1", plan)
         await owner.sql.execute("UPDATE subscriber SET bind_mac = '{02005e100001}'")
         await eventually(lambda: open_of(b"alice") == 0, IN_FORCE_WITHIN_S)
+        await owner.sql.execute("UPDATE profile SET quota_octets = 1, at_quota = 'block'")
+        await eventually(lambda: open_of(b"alice") == 1, IN_FORCE_WITHIN_S)
 
 
 async def test_a_rebuild_brings_the_open_sessions_and_says_when_it_was(
@@ -308,7 +310,9 @@ async def test_a_change_of_ten_thousand_is_applied_and_one_after_it_is_not_left_
             record = node.subscriber(owner.tenant_id, name.encode())
             assert record is not None
             assert [hold.source for hold in record.holds] == ["dunning"]
-        assert node.replicator.progress.applied == 10_001
+        progress = node.replicator.progress
+        await eventually(lambda: progress.applied >= 10_001)  # a moment after it is in force
+        assert progress.applied == 10_001
 
 
 async def test_nobody_is_without_a_plan_while_many_move_from_one_that_is_removed(

@@ -1,11 +1,14 @@
 """What a login will see of rows that an operator's own SQL may have written."""
 
+import json
+
 import asyncpg
 import pytest
 
 from aaa import rows
 from aaa.policy import FOREVER, is_in_force
-from aaa.records import Personal, SubscriberRecord
+from aaa.records import Personal, ProfileRecord, Quota, SubscriberRecord, Used
+from aaa.zones import stored, zone_of
 from core.db import connect
 from tests.aaa.replica import DICTIONARY, isp
 
@@ -236,3 +239,76 @@ async def test_however_many_sessions_are_open_the_record_holds_the_newest(
 ) -> None:
     record = await record_after(fresh_database_url, LIMITED, sessions(1, 500))
     assert [one.acct_session_id for one in record.sessions] == [str(n) for n in range(435, 501)]
+
+
+STATE = (
+    "INSERT INTO quota_state (subscriber_id, tenant_id, window_starts_at, window_ends_at, octets,"
+    " time_s) VALUES ({{id}}, {{tenant}}, '2026-01-01Z', {ends}, 60, 7)"
+)
+
+
+@pytest.mark.parametrize(
+    ("ends", "window_ends_s"),
+    [("'2026-02-01Z'", 1_769_904_000), ("NULL", FOREVER), ("'-infinity'", 1)],
+)
+async def test_what_is_used_of_a_quota_is_in_the_record(
+    fresh_database_url: str, ends: str, window_ends_s: int
+) -> None:
+    record = await record_after(fresh_database_url, STATE.format(ends=ends))
+    assert record.quota == Used(window_ends_s, 60, 7)
+
+
+async def profile_after(url: str, values: str) -> ProfileRecord:
+    async with isp(url) as owner:
+        await owner.profile()
+        await owner.sql.execute(f"UPDATE profile SET {values}")
+        [row] = await owner.sql.fetch(rows.PROFILES)
+        counts = await owner.sql.fetchval(f"SELECT {rows.COUNTS_SESSIONS} FROM profile AS p")
+        profile = rows.profile_of(row)
+        assert profile.counts_sessions == counts, "both say the same"
+        return profile
+
+
+async def test_a_profiles_quota_is_in_its_record(fresh_database_url: str) -> None:
+    profile = await profile_after(
+        fresh_database_url,
+        "quota_octets = 100, quota_time_s = 7, quota_direction = 'upload', at_quota = 'throttle',"
+        " fup_download_bps = 2, fup_upload_bps = 1",
+    )
+    assert profile.quota == Quota(100, 7, "upload", "throttle", 2, 1, is_weighed=False)
+    assert profile.counts_sessions
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [
+        pytest.param("at_quota = 'block'", False, id="no quota"),
+        pytest.param("quota_octets = 1, at_quota = 'nothing'", False, id="without effect"),
+        pytest.param("quota_time_s = 1, at_quota = 'block'", True, id="time"),
+        pytest.param("session_limit = 1", True, id="a session limit"),
+    ],
+)
+async def test_sessions_count_where_they_are_limited_or_share_a_quota(
+    fresh_database_url: str, values: str, counts: bool
+) -> None:
+    assert (await profile_after(fresh_database_url, values)).counts_sessions == counts
+
+
+@pytest.mark.parametrize(
+    ("zones", "is_weighed"),
+    [
+        pytest.param(stored([zone_of(0, 360, 100)]), False, id="all count alike"),
+        pytest.param(stored([zone_of(0, 360, 100), zone_of(360, 720, 0)]), True, id="one is free"),
+        pytest.param([{"from": "00:00"}], True, id="nobody knows"),
+        pytest.param(None, True, id="no list"),
+    ],
+)
+async def test_a_zone_of_another_weight_is_known(
+    fresh_database_url: str, zones: object, is_weighed: bool
+) -> None:
+    """The NAS could not count by it."""
+    profile = await profile_after(
+        fresh_database_url, f"quota_octets = 100, zones = '{json.dumps(zones)}'"
+    )
+    assert profile.quota is not None
+    assert profile.quota.is_weighed == is_weighed

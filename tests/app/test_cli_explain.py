@@ -159,3 +159,25 @@ async def test_the_sessions_that_filled_the_limit_are_named(
     found = await asyncio.to_thread(explained, turnpike, "alice")
     assert found["reason"] == "session-limit"
     assert found["trace"][-1]["input"] == f"open=1 reserved=0 limit=1 reject sessions={number}"
+
+
+async def test_the_quota_is_explained_with_what_the_nas_would_be_told(
+    turnpike: Turnpike, fresh_database_url: str
+) -> None:
+    async with isp(fresh_database_url) as owner:
+        await owner.sql.execute(
+            "UPDATE profile SET quota_octets = 100, at_quota = 'throttle', fup_download_bps = 2000"
+        )
+        await owner.sql.execute(
+            "INSERT INTO quota_state (subscriber_id, tenant_id, octets)"
+            " SELECT id, tenant_id, 60 FROM subscriber WHERE username = 'alice'"
+        )
+        within = await asyncio.to_thread(explained, turnpike, "alice")
+        await owner.sql.execute("UPDATE quota_state SET octets = 100")
+        over = await asyncio.to_thread(explained, turnpike, "alice")
+    said = {step["rule"]: step["input"] for step in within["trace"]}
+    assert said["has_quota"] == "used=60 left=40 at=throttle"
+    assert said["permit"] == "session_timeout_s=none limit_octets=40"
+    assert {"attribute": "Mikrotik-Total-Limit", "value": "40"} in within["attributes"]
+    assert over["trace"][-1]["result"] == "profile, throttled"
+    assert {"attribute": "Mikrotik-Rate-Limit", "value": "20M/2k"} in over["attributes"]

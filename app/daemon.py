@@ -82,6 +82,7 @@ class _Daemon:
         # Who takes records on this disk must also carry them away; alone, for a node that
         # answers no more and whose spools are still full.
         self._ingests = self._logs_in or role == "ingest"
+        self._works = role in ("all", "jobs")
         self._serves_web = role in ("all", "web")
         self._reload = reload
         self._announce = announce
@@ -197,6 +198,8 @@ class _Daemon:
             self._keep(
                 Supervised("ingest", ("ingest",), self._resolved(), self._clock, alone=True), tasks
             )
+        if self._works:
+            self._keep(Supervised("jobs", ("jobs",), self._resolved(), self._clock), tasks)
         if self._logs_in:
             replicator = Supervised(
                 "replicator", ("replicator",), self._resolved(), self._clock, alone=True

@@ -7,6 +7,7 @@ import socket
 
 import structlog
 
+from aaa import live_feed
 from aaa.owners import owners
 from accounting import partitions
 from accounting.drain import Drain, Progress
@@ -38,7 +39,11 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     paths = Paths(settings.data_dir)
     database = NodeDatabase(settings.database_url)
     # The data directory is what the positions belong to, and no other instance has it.
-    ingest = Ingest(f"{socket.gethostname()}:{settings.data_dir}", owners=owners)
+    ingest = Ingest(
+        f"{socket.gethostname()}:{settings.data_dir}",
+        owners=owners,
+        observers=(live_feed.observe,),
+    )
     views = NasViews(database)
     drain = Drain(paths.spool, database, ingest, clock, views=views, published=(views.learn,))
     started_at = clock.unix_s()

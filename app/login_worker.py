@@ -16,6 +16,7 @@ from aaa.decisions import DecisionLog
 from aaa.directory import Directory, open_environment
 from aaa.live import Live
 from aaa.nas_table import Known
+from aaa.session_ends import SessionEnds
 from aaa.status import AccountingStatus, ClientStatus, WorkerStatus
 from aaa.throttle import Throttle
 from accounting.handler import AccountingHandler
@@ -28,15 +29,29 @@ from core.clock import Clock
 from core.config import Settings
 from core.keys import open_vault
 from core.radius import packet
+from core.radius.clients import Client
 from core.radius.complaints import Complaints
 from core.radius.dedup import DuplicateCache
-from core.radius.responder import Later, Port, Responder
+from core.radius.packet import Packet
+from core.radius.responder import Later, Port, Responder, Source
 from core.radius.server import RadiusServer, tell
 from core.udp import Endpoint
 from dictionaries import loader
 
 STATUS_EVERY_S = 1.0
 _SO_MEMINFO = 55  # linux/asm-generic/socket.h; its ninth number counts drops
+
+
+class _Accounting:
+    """Behind the accounting port: the spool, and an eye on who is gone."""
+
+    def __init__(self, handler: AccountingHandler, ends: SessionEnds) -> None:
+        self._handler = handler
+        self._ends = ends
+
+    def handle(self, packet: Packet, client: Client, source: Source, now: float) -> Later | None:
+        self._ends.saw(packet)
+        return self._handler.handle(packet, client, source, now)
 
 
 class _Turn:
@@ -121,14 +136,13 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
         file_octets_max=settings.decisions.file_bytes_max,
     )
     live = Live(paths.live)
+    directory = Directory(
+        open_environment(
+            paths.directory, map_size_octets=settings.directory.map_size_bytes, readonly=True
+        )
+    )
     access = Access(
-        Directory(
-            open_environment(
-                paths.directory,
-                map_size_octets=settings.directory.map_size_bytes,
-                readonly=True,
-            )
-        ),
+        directory,
         live,
         renderer(settings, loader.load()),
         Throttle(
@@ -168,7 +182,10 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
             ),
             complaints=complaints,
         )
-        for port, handler in ((Port.AUTH, access), (Port.ACCT, accounting))
+        for port, handler in (
+            (Port.AUTH, access),
+            (Port.ACCT, _Accounting(accounting, SessionEnds(directory, live, clock))),
+        )
     )
     turn = _Turn(access, auth, acct)
     return _Parts(access, live, decisions, spool, accounting, auth, acct, turn)

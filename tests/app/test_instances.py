@@ -94,14 +94,6 @@ def test_a_data_directory_that_cannot_be_had_is_refused(
     assert said == f"turnpike: {tmp_path / place}: {why}\n"
 
 
-def test_a_role_that_has_nothing_to_do_yet_says_so(tmp_path: Path) -> None:
-    status, said = refused(Turnpike(tmp_path / "var"), "--role", "jobs")
-    assert status == 1
-    assert said == (
-        "turnpike: role jobs has nothing to do in this version: use all, login, ingest or web\n"
-    )
-
-
 def test_a_login_role_serves_no_web_and_a_web_role_no_logins(fresh_database_url: str) -> None:
     with turnpike_process(serve=False, DATABASE_URL=fresh_database_url) as node:
         ready = lone_start(node, "login")

@@ -139,7 +139,7 @@ def test_a_session_is_listed_with_what_was_used_once_its_packets_are_acknowledge
     assert (day["upload_octets"], day["download_octets"]) == (1_500, 90_000)
 
 
-@pytest.mark.parametrize("role", ["replicator", "web", "ingest"])
+@pytest.mark.parametrize("role", ["replicator", "web", "ingest", "jobs"])
 def test_the_other_processes_come_back_as_well_and_logins_do_not_notice(
     house: Turnpike, role: str
 ) -> None:
@@ -218,7 +218,7 @@ def test_a_killed_supervisor_is_outlived_by_the_database_alone_which_the_next_ad
         assert reply is not None
         assert reply[0] == ACCESS_REJECT
     assert postgres_pidfile.read(house.paths.postgres / "data") == before
-    assert len([c for c in processes_of(house).values() if "app.children" in c]) == 5
+    assert len([c for c in processes_of(house).values() if "app.children" in c]) == 6
 
 
 def test_sigterm_during_the_start_leaves_nobody_either(house: Turnpike) -> None:

@@ -17,7 +17,7 @@ from tests.serving import SECRET, eventually
 
 pytestmark = [pytest.mark.scenario, pytest.mark.slow]
 
-COUNT, AT_ONCE, INTERIMS, PACE_S = 2_000, 200, 2, 0.3
+COUNT, AT_ONCE, INTERIMS, PACE_S = 1_200, 200, 2, 0.3
 GAP_MAX_S = 2.0
 
 

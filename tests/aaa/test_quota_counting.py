@@ -173,6 +173,25 @@ async def test_what_comes_late_counts_in_the_window_that_it_was_in(
     assert (await states(node.url))[0]["window_starts_at"] == day(2026, 1, 2)
 
 
+async def test_a_threshold_that_was_left_again_is_not_crossed_again(
+    node: CountingNode, tmp_path: Path, clock: NoonClock
+) -> None:
+    """A late report moves usage to the day before; more brings it back."""
+    await has_plan(node.url, quota_window="day", quota_direction="download")
+    begins, more, again = session(
+        (20 * HOUR_S, 1200 * MB), (20 * HOUR_S + 600, 1600 * MB), (20 * HOUR_S + 1200, 2000 * MB)
+    )[1:]
+    late = packet(INTERIM, 11 * HOUR_S, 11 * HOUR_S, (300 * MB, 1200 * MB), station=b"81200001")
+    clock.at_s = 20 * HOUR_S
+    used = []
+    for one in (begins, more, (20 * HOUR_S + 700, late), again):
+        await node.tell(tmp_path, one)
+        used.append((await states(node.url))[0]["octets"] // MB)
+    assert used == [480, 880, 400, 800]
+    assert await crossings(node.url) == [80]
+    assert len(await jobs(node.url)) == 1
+
+
 async def test_another_plan_keeps_what_was_used(node: CountingNode, tmp_path: Path) -> None:
     await has_plan(node.url, quota_octets=None)
     told = session((300, 400 * MB), (600, 480 * MB), (900, 560 * MB), (1200, 600 * MB))

@@ -6,6 +6,7 @@ and a record that has been acknowledged is never refused for a missing row.
 """
 
 from datetime import date, datetime
+from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 
@@ -31,6 +32,9 @@ from core.db import Base
 
 EXACT = Text(collation="C")  # names are compared octet by octet
 MOMENT = DateTime(timezone=True)
+
+# Of usage: written long after it happened, by a NAS that was cut off or reports seldom.
+LATE = "recorded_at - begins_at > '02:00:00'::interval"
 
 # Every packet as it came, a partition a day (`accounting.partitions`).  No mapped class:
 # it has no key, since the position in the spool already lets each record in only once.
@@ -226,6 +230,14 @@ class UsageQuarter(Base):
             "begins_at",
             postgresql_where=text("subscriber_id IS NOT NULL"),
         ),
+        # What came so late that the end of the other does not have it (`usage_report`).
+        Index(
+            "ix_usage_late",
+            "tenant_id",
+            "subscriber_id",
+            "id",
+            postgresql_where=text(f"subscriber_id IS NOT NULL AND {LATE}"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -237,7 +249,33 @@ class UsageQuarter(Base):
     output_octets: Mapped[int] = mapped_column(BigInteger)
     session_time_s: Mapped[int] = mapped_column(BigInteger)
     confidence: Mapped[int] = mapped_column(SmallInteger)
-    recorded_at: Mapped[datetime] = mapped_column(MOMENT, server_default=func.now())
+    recorded_at: Mapped[datetime] = mapped_column(MOMENT, server_default=func.clock_timestamp())
+
+
+class UsageDay(Base):
+    """Sums of `usage` up to the tenant's mark by local day (`accounting.usage_days`)."""
+
+    __tablename__ = "usage_day"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    subscriber_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    confidence: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    # A sum of what fits 64 bits need not fit them.
+    input_octets: Mapped[Decimal]
+    output_octets: Mapped[Decimal]
+    session_time_s: Mapped[Decimal]
+
+
+class UsageSummed(Base):
+    """A tenant's mark: its rows of `usage` up to this id are in its days."""
+
+    __tablename__ = "usage_summed"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    zone: Mapped[str] = mapped_column(Text)  # whose days they are
+    up_to: Mapped[int] = mapped_column(BigInteger)
+    settled_at: Mapped[datetime] = mapped_column(MOMENT)  # later ids were recorded after it
 
 
 class SpoolPosition(Base):

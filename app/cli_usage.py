@@ -1,8 +1,9 @@
 """`turnpike usage`: what a subscriber used, by hour, day or month."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -12,13 +13,20 @@ from accounting.listing import CONFIDENCES
 from accounting.usage_report import By, Used
 from app import cli_output as output
 from app import manifest_values
-from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant
+from app.cli_context import CLOCK, AsJson, Config, DataDir, Scope, TenantCode, in_tenant
 from core.db import Tx
 from core.errors import Invalid
 
-COLUMNS = ("period", "upload_octets", "download_octets", "session_time_s", "confidence")
+COLUMNS = (
+    "period",
+    "zone",
+    "upload_octets",
+    "download_octets",
+    "session_time_s",
+    "confidence",
+)
 
-_NAMED: Final = {By.HOUR: "%Y-%m-%dT%H:%M:%SZ", By.DAY: "%Y-%m-%d", By.MONTH: "%Y-%m"}
+HOURS: Final = timedelta(days=31)  # without --from
 
 
 def command(
@@ -31,8 +39,8 @@ def command(
         typer.Option(
             "--from",
             metavar="TIME",
-            help="First hour: 2027-01-31, or a full hour with its zone.",
-            show_default="the first",
+            help="First day, 2027-01-31, or quarter of an hour with its zone.",
+            show_default="the first; of hours, 31 days ago",
         ),
     ] = None,
     to: Annotated[
@@ -40,7 +48,7 @@ def command(
         typer.Option(
             "--to",
             metavar="TIME",
-            help="Up to this hour, which is not counted.",
+            help="Up to this day or time, which is not counted.",
             show_default="the last",
         ),
     ] = None,
@@ -51,14 +59,19 @@ def command(
 ) -> None:
     """Sum what a subscriber used, in octets and seconds of session time.
 
-    Days and months are those of UTC; periods without usage are left out.  The confidence is
-    the worst of a period: good, low (a counter left room for doubt) or quarantine (more
-    than the line carries).
+    Days, months and hours are those of the tenant's time zone; periods without usage are left
+    out.  Hours are told for 92 days at once.  The confidence is the worst of a period: good,
+    low (a counter left room for doubt) or quarantine (more than the line carries).
     """
-    start, end = bound("--from", from_), bound("--to", to)
+    first, last = given("--from", from_), given("--to", to)
 
     async def work(tx: Tx, _: Scope) -> list[Used]:
         subscriber = await subscribers.get(tx, manifest_values.exact(username))
+        local = await usage_report.zone(tx)
+        start, end = instant(first, local), instant(last, local)
+        if by is By.HOUR:
+            end = end or CLOCK.now() + timedelta(hours=1)  # some clocks are ahead of ours
+            start = start or end - HOURS
         return await usage_report.of_subscriber(tx, subscriber.id, by, start=start, end=end)
 
     found = rows(in_tenant(config, data_dir, tenant, work), by)
@@ -72,7 +85,8 @@ def rows(used: Sequence[Used], by: By) -> list[dict[str, object]]:
     """As listings show them."""
     return [
         {
-            "period": sum_.start.astimezone(UTC).strftime(_NAMED[by]),
+            "period": named(sum_.start, by),
+            "zone": str(sum_.start.tzinfo),
             "upload_octets": sum_.upload_octets,
             "download_octets": sum_.download_octets,
             "session_time_s": sum_.session_time_s,
@@ -82,8 +96,19 @@ def rows(used: Sequence[Used], by: By) -> list[dict[str, object]]:
     ]
 
 
-def bound(option: str, value: str | None) -> datetime | None:
-    """A full hour: that of a time, or of a day's beginning."""
+def named(start: datetime, by: By) -> str:
+    """A period by its beginning; an hour with its offset, as some come twice in a year."""
+    match by:
+        case By.HOUR:
+            return start.isoformat(timespec="seconds").replace("+00:00", "Z")
+        case By.DAY:
+            return f"{start:%Y-%m-%d}"
+        case By.MONTH:
+            return f"{start:%Y-%m}"
+
+
+def given(option: str, value: str | None) -> date | datetime | None:
+    """A day, or a full quarter of an hour."""
     if value is None:
         return None
     whole_day = len(value) == len("2027-01-31")
@@ -91,6 +116,13 @@ def bound(option: str, value: str | None) -> datetime | None:
         moment = manifest_values.moment(f"{value}T00:00:00Z" if whole_day else value)
     except Invalid as refused:
         raise Invalid(f"{option}: {refused}") from None
-    if moment.minute or moment.second or moment.microsecond:
-        raise Invalid(f"{option}: usage is kept by the hour: write a full one")
-    return moment
+    if moment.minute % 15 or moment.second or moment.microsecond:
+        raise Invalid(f"{option}: usage is kept by the quarter of an hour: write a full one")
+    return moment.date() if whole_day else moment
+
+
+def instant(bound: date | datetime | None, local: ZoneInfo) -> datetime | None:
+    """A day is meant from its beginning."""
+    if bound is None or isinstance(bound, datetime):
+        return bound
+    return datetime.combine(bound, time(), local).astimezone(UTC).astimezone(local)

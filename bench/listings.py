@@ -68,10 +68,11 @@ FROM (
 # Each hour: a row of subscriber 1, twelve of subscriber 2 (an Interim every five minutes, each
 # counted in a transaction of its own), and those of others.
 _USAGE = """
-INSERT INTO usage (tenant_id, subscriber_id, session_id, begins_at, input_octets, output_octets,
-    session_time_s, confidence)
+INSERT INTO usage (tenant_id, subscriber_id, session_id, begins_at, recorded_at, input_octets,
+    output_octets, session_time_s, confidence)
 SELECT 1, CASE WHEN n = 1 THEN 1 WHEN n <= 13 THEN 2 ELSE 3 + (h * 97 + n) % 10000 END, 1,
-    {end} - h * interval '1 hour', 1000000, 20000000, 300, 0
+    {end} - h * interval '1 hour', {end} - h * interval '1 hour' + interval '1 hour',
+    1000000, 20000000, 300, 0
 FROM generate_series({hours}, 1, -1) AS h, generate_series(1, {rows_an_hour}) AS n
 ORDER BY h DESC, n
 """

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 
-from accounting import listing, usage_report
+from accounting import listing, usage_days, usage_report
 from accounting.counters import GOOD, LOW, QUARANTINE
 from accounting.usage_report import By, Used
-from bench.listings import populate, populate_usage
-from core.db import Database
+from bench.listings import END, populate, populate_usage
+from core.db import Database, NodeDatabase
 from tests.accounting.keeping import HOUR, NOON, Reading, keep
 
 
@@ -32,7 +32,11 @@ async def test_hours_days_and_months_are_sums_of_the_same_rows(
     ]
     await keep(fresh_database_url, usage=tuple({"begins_at": hour} for hour in hours))
     async with app.transaction(1) as tx:
-        by = {by: await usage_report.of_subscriber(tx, 1, by) for by in By}
+        bounds = {"start": hours[0], "end": hours[-1] + HOUR}
+        by = {
+            by: await usage_report.of_subscriber(tx, 1, by, **(bounds if by is By.HOUR else {}))
+            for by in By
+        }
     assert [(u.start, u.upload_octets) for u in by[By.HOUR]] == [
         (hours[0], 10),
         (hours[1], 20),
@@ -49,8 +53,10 @@ async def test_a_row_that_was_taken_back_leaves_no_usage(
     moved = {"begins_at": NOON + HOUR}
     await keep(fresh_database_url, usage=({}, back, moved))
     async with app.transaction(1) as tx:
-        used = await usage_report.of_subscriber(tx, 1, By.HOUR)
-    assert used == [Used(NOON + HOUR, 10, 100, 60, GOOD)]
+        used = await usage_report.of_subscriber(tx, 1, By.DAY)
+        hours = await usage_report.of_subscriber(tx, 1, By.HOUR, start=NOON, end=NOON + 2 * HOUR)
+    assert used == [Used(NOON - 12 * HOUR, 10, 100, 60, GOOD)]
+    assert hours == [Used(NOON + HOUR, 10, 100, 60, GOOD)]
 
 
 async def test_a_guess_lowers_the_confidence_until_it_is_taken_back(
@@ -121,11 +127,19 @@ async def test_only_the_subscribers_own_rows_are_read(
     await populate_usage(fresh_database_url, hours=500, rows_an_hour=20)
     async with app.transaction(1) as tx:
         reading = await Reading.of(tx, "usage")
-        used = await usage_report.of_subscriber(tx, 1, By.HOUR)
-        assert len(used) == 500
-        assert await reading.rows() == 500
-    async with app.transaction(1) as tx:
-        reading = await Reading.of(tx, "usage")
-        bounds = {"start": used[100].start, "end": used[110].start}
+        bounds = {"start": END - 100 * HOUR, "end": END - 90 * HOUR}
         assert len(await usage_report.of_subscriber(tx, 1, By.HOUR, **bounds)) == 10
         assert await reading.rows() == 10
+    async with app.transaction(1) as tx:
+        reading = await Reading.of(tx, "usage")
+        days = await usage_report.of_subscriber(tx, 1, By.DAY)
+        assert sum(day.session_time_s for day in days) == 500 * 300
+        assert await reading.rows() == 500, "nothing is summed yet"
+    node = NodeDatabase(fresh_database_url)
+    assert not await usage_days.keep_up(node)
+    await node.dispose()
+    await keep(fresh_database_url, usage=({"begins_at": END}, {"begins_at": NOON}))
+    async with app.transaction(1) as tx:
+        reading = await Reading.of(tx, "usage")
+        assert len(await usage_report.of_subscriber(tx, 1, By.DAY)) == len(days) + 2
+        assert await reading.rows() <= 10

@@ -5,12 +5,16 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from datetime import date, datetime
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from accounting.usage_report import By, Used
+from app import cli_usage
 from app.cli import main
 from app.cli_session import COLUMNS
 from tests.accounting.keeping import HOUR, NOON, OPEN, keep
@@ -165,6 +169,7 @@ def test_usage_is_summed_by_hour_day_or_month(asked: Callable[..., Any]) -> None
     assert asked("usage", "alice", "--by", "month") == [
         {
             "period": "2025-06",
+            "zone": "UTC",
             "upload_octets": 30,
             "download_octets": 300,
             "session_time_s": 180,
@@ -179,13 +184,44 @@ def test_usage_is_summed_by_hour_day_or_month(asked: Callable[..., Any]) -> None
     bounds = ("--from", "2025-06-01T15:00:00+02:00", "--to", "2025-06-02")
     [hour] = asked("usage", "alice", "--by", "hour", *bounds)
     assert hour["period"] == "2025-06-01T13:00:00Z"
+    [day] = asked("usage", "alice", *bounds)
+    assert (day["period"], day["upload_octets"]) == ("2025-06-01", 10)
+    assert asked("usage", "alice", "--by", "hour") == [], "without bounds, the last month"
+
+
+@pytest.mark.parametrize(
+    ("by", "zone", "start", "name"),
+    [
+        (By.HOUR, "UTC", "2026-10-25T01:00:00+00:00", "2026-10-25T01:00:00Z"),
+        (By.HOUR, "Europe/Berlin", "2026-10-25T00:00:00+00:00", "2026-10-25T02:00:00+02:00"),
+        (By.HOUR, "Europe/Berlin", "2026-10-25T01:00:00+00:00", "2026-10-25T02:00:00+01:00"),
+        (By.DAY, "Asia/Kolkata", "2026-10-24T18:30:00+00:00", "2026-10-25"),
+        (By.MONTH, "Asia/Kolkata", "2026-09-30T18:30:00+00:00", "2026-10"),
+    ],
+)
+def test_a_period_is_named_in_the_tenants_zone(by: By, zone: str, start: str, name: str) -> None:
+    used = Used(datetime.fromisoformat(start).astimezone(ZoneInfo(zone)), 1, 1, 1, 0)
+    [row] = cli_usage.rows([used], by)
+    assert (row["period"], row["zone"]) == (name, zone)
+
+
+def test_a_day_begins_where_the_clocks_jump_over_midnight() -> None:
+    at = cli_usage.instant(date(2018, 11, 4), ZoneInfo("America/Sao_Paulo"))
+    assert at is not None
+    assert str(at) == "2018-11-04 01:00:00-02:00"
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
         (["usage", "nobody"], 3, "there is no subscriber nobody"),
-        (["usage", "alice", "--from", "2025-06-01T12:30:00Z"], 2, "--from: usage is kept by the h"),
+        (["usage", "alice", "--from", "2025-06-01T12:40:00Z"], 2, "--from: usage is kept by the q"),
+        (["usage", "alice", "--from", "2025-06-01T12:30:00Z"], 2, "told for 92 days at once"),
+        (
+            ["usage", "alice", "--by", "hour", "--from", "2025-06-01", "--to", "2025-09-02"],
+            2,
+            "told for 92 days at once",
+        ),
         (["usage", "alice", "--to", "2025-06-31"], 2, "--to: write a time such as"),
         (["usage", "alice", "--to", "2025-06-01T12:00:00"], 2, "--to: the zone is missing"),
         (["who-had", "198.51.100", "--at", "2025-06-01T12:00:00Z"], 2, "198.51.100 is no IPv4"),

@@ -75,6 +75,11 @@ async def _insert(owner: asyncpg.Connection, code: str, octet: int) -> int:
         INSERT INTO usage (tenant_id, session_id, begins_at, input_octets, output_octets,
                 session_time_s, confidence)
             VALUES ({tenant_id}, 1, now(), 1, 1, 1, 0);
+        INSERT INTO usage_day (tenant_id, subscriber_id, day, confidence, input_octets,
+                output_octets, session_time_s)
+            VALUES ({tenant_id}, {subscriber_id}, '2026-01-01', 0, 1, 1, 1);
+        INSERT INTO usage_summed (tenant_id, zone, up_to, settled_at)
+            VALUES ({tenant_id}, 'UTC', 0, now());
         INSERT INTO dead_letter (tenant_id, received_at, nas_id, source, packet, reason, segment,
                 seq)
             VALUES ({tenant_id}, now(), {nas_id}, '', 'x', 'status-type', gen_random_uuid(), 1);

@@ -34,6 +34,8 @@ WRITTEN_BY_NODES = {
     "session_group",
     "session_history",
     "usage",
+    "usage_day",
+    "usage_summed",
 }
 
 

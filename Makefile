@@ -12,7 +12,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run peers lint check test compiled-tests chaos bench compile format lock clean
+.PHONY: help install run peers lint check test compiled-tests chaos soak bench compile format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ compiled-tests: .venv-compiled/.run
 
 chaos: $(VENV)/.test  ## 100 kills under load over 20 000 sessions, some minutes; CHAOS="--kills 20 --only database"
 	$(BIN)/python -m tests.chaos $(CHAOS)
+
+soak: $(VENV)/.test  ## an hour of even load: memory and descriptors stay flat; SOAK="--minutes 5"
+	$(BIN)/python -m tests.chaos.soak $(SOAK)
 
 bench: $(VENV)/.run .venv-compiled/.run  ## measure against FreeRADIUS; BENCH=--quick only shows that it works
 	@.ci/peers bench

@@ -38,14 +38,15 @@ class PlannedSession:
 
 
 def sessions(
-    seed: int, count: int, nases: int, interims: int, now_s: int
+    seed: int, count: int, nases: int, interims: int, now_s: int, *, first: int = 0
 ) -> Iterator[PlannedSession]:
     """Sessions that ended before `now_s`, each with a Start, `interims` and a Stop.
 
-    The same Acct-Session-Id is used on every NAS, as it may be (RFC 2866 §5.5).
+    `first` numbers them from there, so that further ones are others.  The same
+    Acct-Session-Id is used on every NAS, as it may be (RFC 2866 §5.5).
     """
     chance = random.Random(seed)
-    for number in range(count):
+    for number in range(first, first + count):
         nas = number % nases
         name, user = f"{number // nases:08x}", f"user-{number}"
         at_s = now_s - chance.randrange(3_600, 72_000) - (interims + 1) * INTERVAL_S

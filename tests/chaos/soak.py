@@ -1,0 +1,150 @@
+"""A node under even load for as long as asked: memory and descriptors stay flat (fault O1).
+
+    python -m tests.chaos.soak [--minutes 60]
+
+Samples every process of the node; what counts is the growth between the median of the
+first half after the warm-up and that of the last quarter.
+"""
+
+import argparse
+import asyncio
+import random
+import re
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from tests.chaos.boxes import Box, LoginBox, connected
+from tests.chaos.comparing import Verdict, compare
+from tests.chaos.plan import PlannedSession, sessions
+from tests.chaos.trial import HOSTS, await_drained, house
+from tests.scenarios.flows import private_url, processes_of
+from tests.serving import PASSWORD, SECRET, Turnpike
+
+INTERIMS = 3
+WAVE = 500  # sessions planned at a time
+WARM_UP = 0.1  # of the whole time
+KIB = 1024
+ROLE = re.compile(r"app\.children (\w+ ?\d*)|turnpike (serve)")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    private_octets: int
+    descriptors: int
+
+
+@dataclass(slots=True)
+class Soaked:
+    """What came of it; samples by process, named by what it does."""
+
+    verdict: Verdict
+    acknowledged: int
+    logins_refused: int
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+
+    def growth(self, name: str) -> tuple[float, int]:
+        """Of a process: private octets in parts of what it had, and descriptors."""
+        warm = self.samples[name][int(len(self.samples[name]) * WARM_UP) :]
+        early, late = warm[: len(warm) // 2], warm[-max(1, len(warm) // 4) :]
+        before = median(one.private_octets for one in early)
+        after = median(one.private_octets for one in late)
+        descriptors = [median(one.descriptors for one in part) for part in (early, late)]
+        return after / before - 1, round(descriptors[1] - descriptors[0])
+
+
+def soak(
+    lasts_s: float, reports_per_s: float = 150, logins_per_s: float = 50, every_s: float = 10
+) -> Soaked:
+    """A new instance under load for so long."""
+    chance = random.Random(5)
+    with house() as one:
+        soaked = Soaked(Verdict(0, (), (), (), ()), 0, 0)
+
+        async def play() -> tuple[list[PlannedSession], list[Box]]:
+            boxes = await connected(one.acct, HOSTS, lambda: Box(SECRET.encode(), chance))
+            [asking] = await connected(one.auth, HOSTS[:1], lambda: LoginBox(SECRET.encode()))
+            over = asyncio.Event()
+            told: list[PlannedSession] = []
+            logins = asyncio.create_task(asking.log_in("alice", PASSWORD, logins_per_s, over))
+            watching = asyncio.create_task(_watch(one, soaked, every_s, over))
+            until = time.monotonic() + lasts_s
+            async with asyncio.TaskGroup() as telling:
+                while time.monotonic() < until:
+                    wave = sessions(
+                        len(told), WAVE, len(HOSTS), INTERIMS, int(time.time()), first=len(told)
+                    )
+                    for session in wave:
+                        told.append(session)
+                        telling.create_task(boxes[session.nas].tell(session, 0.1, 1.0))
+                        await asyncio.sleep((INTERIMS + 2) / reports_per_s)
+            over.set()
+            soaked.logins_refused = await logins
+            await watching
+            for each in (*boxes, asking):
+                each.close()
+            return told, boxes
+
+        told, boxes = asyncio.run(play())
+        await_drained(one)
+        acknowledged = [packet for box in boxes for packet in box.acknowledged]
+        soaked.acknowledged = len(acknowledged)
+        soaked.verdict = compare(private_url(one), told, acknowledged)
+    return soaked
+
+
+async def _watch(one: Turnpike, soaked: Soaked, every_s: float, over: asyncio.Event) -> None:
+    while not over.is_set():
+        found = await asyncio.to_thread(processes_of, one)
+        for pid, command in found.items():
+            role = ROLE.search(command)
+            if role is None:
+                continue
+            with suppress(OSError):  # gone meanwhile
+                name = (role[1] or role[2]).strip()
+                soaked.samples.setdefault(name, []).append(_sample(pid))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), every_s)
+
+
+def _sample(pid: int) -> Sample:
+    process = Path(f"/proc/{pid}")
+    private = sum(
+        int(line.split()[1]) * KIB
+        for line in (process / "smaps_rollup").read_text().splitlines()
+        if line.startswith("Private_")
+    )
+    return Sample(private, len(list((process / "fd").iterdir())))
+
+
+def main() -> int:
+    """Zero if nothing was lost and nothing grew."""
+    asked = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
+    asked.add_argument("--minutes", type=float, default=60.0)
+    soaked = soak(asked.parse_args().minutes * 60)
+    verdict = soaked.verdict
+    lines = [
+        f"{soaked.acknowledged} records acknowledged, {soaked.logins_refused} logins refused,"
+        f" lost {len(verdict.lost)}, doubled {len(verdict.doubled)}, short {len(verdict.short)}"
+    ]
+    for name, samples in sorted(soaked.samples.items()):
+        grown, descriptors = soaked.growth(name)
+        lines.append(_line(name, samples, grown, descriptors))
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0 if verdict.is_clean else 1
+
+
+def _line(name: str, samples: Sequence[Sample], grown: float, descriptors: int) -> str:
+    last = samples[-1]
+    return (
+        f"{name:12} {last.private_octets / 2**20:6.1f} MiB private ({grown:+.1%}),"
+        f" {last.descriptors} descriptors ({descriptors:+d})"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""Under even load nothing grows (the short form of fault O1; `make soak` is the hour)."""
+
+import pytest
+
+from tests.chaos.soak import soak
+
+pytestmark = [pytest.mark.scenario, pytest.mark.slow]
+
+
+def test_no_process_gathers_descriptors_and_nothing_is_lost() -> None:
+    soaked = soak(20.0, every_s=0.5)
+    assert soaked.verdict.is_clean, soaked.verdict
+    assert soaked.logins_refused == 0
+    assert {"login 0", "login 1", "ingest", "replicator", "serve"} <= soaked.samples.keys()
+    for name in soaked.samples:
+        _, descriptors = soaked.growth(name)
+        assert descriptors <= 2, name

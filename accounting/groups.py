@@ -20,6 +20,7 @@ from accounting.evidence import exceeds
 from accounting.generations import Generation, extend
 from accounting.memory import (
     DAY_S,
+    MARKS_MAX,
     NEW,
     RECENT_MAX,
     Chunk,
@@ -101,6 +102,8 @@ class Group:
         hot = self.hot
         if marks:
             earliest_s = min(hot.earliest_s, p.at_s) if hot.last is not None else p.at_s
+            if len(hot.marks) >= MARKS_MAX:  # older ones were taken, and have done their work
+                earliest_s = max(earliest_s, hot.marks[0].at_s)
             marks = [m for m in marks if m.at_s >= earliest_s and m not in hot.marks]
         if not marks:
             if p.at_s > hot.latest_s:

@@ -57,12 +57,13 @@ class Hot(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class _History(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What lies in a chunk: the state before it, and its points."""
+    """What lies in a chunk: the state before it, its points, and the marks among them."""
 
     number: int
     state: State
     count: int
     points: bytes
+    marks: tuple[Mark, ...] = ()
 
 
 DAY_S: Final = 86_400
@@ -92,6 +93,11 @@ def points_in(history: Iterable[bytes]) -> list[Point]:
     """The points of these chunks."""
     chunks = map(_read_history, history)
     return [p for chunk in chunks for p in _run_of(chunk.points, chunk.count)]
+
+
+def marks_in(history: Iterable[bytes]) -> list[Mark]:
+    """The marks among them."""
+    return [mark for chunk in map(_read_history, history) for mark in chunk.marks]
 
 
 def abouts_of(octets: bytes) -> dict[int, About]:
@@ -134,6 +140,7 @@ def rewound(hot: Hot, history: Sequence[bytes]) -> Hot:
     state = chunks[0].state
     return replace(
         hot,
+        marks=tuple(sorted({*hot.marks, *(mark for chunk in chunks for mark in chunk.marks)})),
         recent=b"".join(chunk.points for chunk in chunks) + hot.recent,
         recent_count=hot.recent_count + sum(chunk.count for chunk in chunks),
         base=encode(state) if state != BEGINNING else b"",
@@ -176,12 +183,12 @@ def rebuilt(hot: Hot, points: list[Point], marks: tuple[Mark, ...], after: Deriv
         sure=sure[-1] if sure else False,
         recent=b"".join(encode(p) for p in kept),
         recent_count=len(kept),
-        marks=marks[-MARKS_MAX:],
+        marks=marks,
     )
 
 
 def sealed(hot: Hot) -> tuple[Hot, tuple[Chunk, ...]]:
-    """The group with its oldest points in chunks, if it has too many."""
+    """The group with its oldest points in chunks, if it has too many of them or of marks."""
     chunks: list[Chunk] = []
     while hot.recent_count >= RECENT_MAX:
         points = _run_of(hot.recent, hot.recent_count)
@@ -191,20 +198,53 @@ def sealed(hot: Hot) -> tuple[Hot, tuple[Chunk, ...]]:
         if cut == len(points) and cut < SECOND_MAX:
             break
         cut = min(cut, SECOND_MAX)
-        state = state_of(hot)
-        until_s = points[cut - 1].at_s
-        after = derive(points[:cut], [m for m in hot.marks if m.at_s <= until_s], state)
-        octets = b"".join(encode(p) for p in points[:cut])
-        chunks.append(Chunk(hot.sealed, encode(_History(hot.sealed, state, cut, octets))))
-        hot = replace(
-            hot,
-            recent=b"".join(encode(p) for p in points[cut:]),
-            recent_count=len(points) - cut,
-            base=encode(after.state),
-            until_s=until_s,
-            sealed=hot.sealed + 1,
-        )
+        hot, chunk = _sealed_up_to(hot, points, cut, points[cut - 1].at_s)
+        chunks.append(chunk)
+    if len(hot.marks) > MARKS_MAX:
+        hot, more = _without_old_marks(hot)
+        chunks += more
     return hot, tuple(chunks)
+
+
+def _sealed_up_to(hot: Hot, points: list[Point], cut: int, until_s: int) -> tuple[Hot, Chunk]:
+    """The group without its first points, and these."""
+    state = state_of(hot)
+    marks = tuple(m for m in hot.marks if state.until_s < m.at_s <= until_s)
+    after = derive(points[:cut], marks, state)
+    octets = b"".join(encode(p) for p in points[:cut])
+    chunk = Chunk(hot.sealed, encode(_History(hot.sealed, state, cut, octets, marks)))
+    return replace(
+        hot,
+        recent=b"".join(encode(p) for p in points[cut:]),
+        recent_count=len(points) - cut,
+        base=encode(after.state),
+        until_s=until_s,
+        sealed=hot.sealed + 1,
+    ), chunk
+
+
+def _without_old_marks(hot: Hot) -> tuple[Hot, list[Chunk]]:
+    """The group with the latest marks.  What the others closed is sealed with them: worked out
+    anew without them, it would be other sessions."""
+    last = hot.last
+    assert last is not None, "marks are taken with points"
+    # Of those that no point follows, the first closes and the others change nothing.
+    before = [m for m in hot.marks if m.at_s <= last.at_s]
+    after = [m for m in hot.marks if m.at_s > last.at_s]
+    half = MARKS_MAX // 2
+    marks = before + (after if len(after) <= half else after[:1] + after[1 - half :])
+    old = [m for m in marks[:-MARKS_MAX] if m.at_s < last.at_s]
+    hot = replace(hot, marks=tuple(marks))
+    if not old:
+        return hot, []
+    points = _run_of(hot.recent, hot.recent_count)
+    until_s = old[-1].at_s
+    cut = sum(p.at_s <= until_s for p in points)
+    chunks: list[Chunk] = []
+    if until_s > hot.until_s and (cut or hot.sealed):
+        hot, chunk = _sealed_up_to(hot, points, cut, until_s)
+        chunks.append(chunk)
+    return replace(hot, marks=tuple(marks[len(old) :])), chunks
 
 
 def state_of(hot: Hot) -> State:

@@ -4,12 +4,14 @@ import random
 from zlib import crc32
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounting.counters import GOOD
+from accounting.marks import REMEMBERED_MAX
 from accounting.memory import CHUNK_POINTS
-from accounting.points import Mark, point
+from accounting.points import BY_ACCOUNTING_ON, Mark, point
 from accounting.records import INTERIM, START, STOP, Record
 from accounting.sessions import derive
 from accounting.usage import by_quarter
@@ -188,3 +190,38 @@ def test_a_key_that_is_reused_for_ever_still_knows_who_its_sessions_are() -> Non
         assert group.group.knows(g)
     assert len(group.group.abouts) < 8_000
     assert not group.group.knows(group.sessions[0])
+
+
+@pytest.mark.slow
+@settings(LAW, max_examples=30)
+@given(st.randoms(use_true_random=False), st.booleans())
+def test_a_box_that_restarts_without_end_counts_each_session_once(
+    random: random.Random, timed: bool
+) -> None:
+    """With the ids of before after each restart: from the 33rd restart on, what the first of
+    them closed was worked out as still open, and counted again with every record."""
+    told: list[Record | Mark] = []
+    for number in range(80):
+        at_s = 1_000 * number
+        for step_s in (300, 600)[: random.randint(0, 2)]:
+            octets = random.randint(0, 100)
+            told.append(interim(at_s + step_s, step_s if timed else None, octets))
+        told.append(Mark(NOON_S + at_s + 900, BY_ACCOUNTING_ON))
+    # Late by some restarts, as between two nodes.
+    arrived = sorted(
+        [*told, *random.sample(told, k=20)],
+        key=lambda one: (
+            (one.at_s if isinstance(one, Record) else one[0]) + random.choice([0, 0, 0, 7_000])
+        ),
+    )
+    group = Told()
+    heard: list[Mark] = []
+    for one in arrived:
+        if isinstance(one, Mark):
+            heard = sorted({*heard, one})[-REMEMBERED_MAX:]
+        group(one, marks=heard)
+    points = [point(one, key_of(one)) for one in told if isinstance(one, Record)]
+    whole = derive(points, marks_of(told))
+    assert group.usage() == by_quarter(whole.intervals)
+    assert group.sessions == {g.number: g for g in whole.generations}
+    assert len(group.group.encode()) < 4_000

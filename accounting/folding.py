@@ -65,7 +65,7 @@ def opened(name: bytes, key: SessionKey, stored: Stored | None) -> Folded:
     """A group as it was stored, or a new one, ready for its records."""
     if stored is None:
         return Folded(name, key, Group(), [], [], True, 0)
-    pairs = list(_session.iter_unpack(stored.sessions))
+    pairs = session_pairs(stored.sessions)
     group = Group.decode(stored.state, stored.abouts)
     return Folded(
         name,
@@ -77,6 +77,11 @@ def opened(name: bytes, key: SessionKey, stored: Stored | None) -> Folded:
         len(pairs),
         before=group.hot,
     )
+
+
+def session_pairs(octets: bytes) -> list[tuple[int, int]]:
+    """Session and subscriber of each generation, from what `Folded.sessions` made."""
+    return list(_session.iter_unpack(octets))
 
 
 def fold(

@@ -93,7 +93,7 @@ class Ingest:
         await self._lock_positions(connection, reading.portions)
         batch = await self._count(tx, connection, reading)
         if observed:
-            await self._observe(tx, batch)
+            await self.observe(tx, batch)
         await connection.execute(
             _ADVANCE,
             [portion.segment for portion in reading.portions],
@@ -112,7 +112,7 @@ class Ingest:
         connection = await staging.begin(tx)
         await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         batch = await self._count(tx, connection, reading, is_stored=True)
-        await self._observe(tx, batch)
+        await self.observe(tx, batch)
         return batch
 
     async def sweep(self, tx: Tx, closing: Mapping[bytes, tuple[SessionKey, Mark]]) -> Batch:
@@ -121,7 +121,7 @@ class Ingest:
         await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         batch = Batch()
         await self._close(connection, closing, batch)
-        await self._observe(tx, batch)
+        await self.observe(tx, batch)
         at_s = max((mark.at_s for _, mark in closing.values()), default=0)
         await nas_days.add(connection, nas_days.tallied(batch.groups), float(at_s))
         return batch
@@ -131,7 +131,7 @@ class Ingest:
         connection = await staging.begin(tx)
         await connection.execute(_PRUNE, self._node, list(present))
 
-    async def _observe(self, tx: Tx, batch: Batch) -> None:
+    async def observe(self, tx: Tx, batch: Batch) -> None:
         for observer in self._observers:
             try:
                 await observer(tx, batch)
@@ -163,7 +163,7 @@ class Ingest:
     ) -> Batch:
         marks, fresh = await nas_marks.note(connection, reading)
         folded = await self._fold(connection, reading.groups, marks)
-        await self._find_owners(tx, folded)
+        await self.find_owners(tx, folded)
         heard_again = await rows.write_groups(connection, folded)
         if not is_stored:
             await staging.write(connection, "stage_record", reading.raw)
@@ -239,7 +239,7 @@ class Ingest:
         batch.heard_again |= await rows.write_groups(connection, done)
         batch.groups += done
 
-    async def _find_owners(self, tx: Tx, folded: Iterable[Folded]) -> None:
+    async def find_owners(self, tx: Tx, folded: Iterable[Folded]) -> None:
         """Ask whose the sessions are that nobody has yet: new ones, and those that told more."""
         asked: list[tuple[Claim, Folded, int]] = []
         for one in folded:

@@ -1,4 +1,4 @@
-"""`turnpike accounting`: what became of accounting records that could not be counted."""
+"""`turnpike accounting`: records that could not be counted, and all others once more."""
 
 import asyncio
 from typing import Annotated
@@ -10,13 +10,14 @@ from accounting import dead_letters
 from accounting.dead_letters import LIMIT_MAX, Letter, Retried
 from accounting.ingest import Ingest
 from app import cli_output as output
-from app import instance
+from app import cli_rebuild, instance
 from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant, settings_of
 from core.db import NodeDatabase, Tx
 
 commands = typer.Typer(help="Accounting records.", no_args_is_help=True)
 letters = typer.Typer(help="Records that could not be counted.", no_args_is_help=True)
 commands.add_typer(letters, name="dead-letters")
+commands.command("rebuild")(cli_rebuild.command)
 
 COLUMNS = ("id", "received_at", "nas", "source", "reason", "retried_at")
 

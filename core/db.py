@@ -148,6 +148,7 @@ def engine(url: str, role: str | None, *, connections_max: int = 5) -> AsyncEngi
         pool_size=connections_max,
         max_overflow=0,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error that is logged must not tell a name or a sealed secret
     )
 
 

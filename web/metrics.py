@@ -22,6 +22,7 @@ from aaa.status import ClientStatus, ReplicatorStatus, WorkerStatus
 from accounting.status import IngestStatus
 from core import status
 from core.clock import Clock
+from core.jobs_status import JobsStatus
 from core.radius.counters import LATENCY_BOUNDS_S
 from web.quality_metrics import quality
 
@@ -57,6 +58,13 @@ _INGEST_COUNTS = (
     ("dead_letters", "records that could not be counted"),
     ("failures", "of the database"),
 )
+_JOBS_GAUGES = (
+    ("running", "jobs that run now"),
+    ("waiting", "jobs that wait, of all nodes and tenants, also for a later time"),
+    ("unhandled", "of these, of a kind that this version does not know"),
+    ("held", "jobs that failed and wait for people"),
+)
+_JOBS_COUNTS = (("done", "jobs done"), ("failures", "attempts that ended in an error"))
 
 
 class NodeCollector(Collector):
@@ -80,6 +88,9 @@ class NodeCollector(Collector):
         ingest = status.read(self._directory, "ingest", IngestStatus)
         for ingesting, _ in ingest.values():
             yield from _of_ingest(ingesting, now_s)
+        jobs = status.read(self._directory, "jobs", JobsStatus)
+        for working, _ in jobs.values():
+            yield from _of_jobs(working)
         yield from quality(self._directory)
 
 
@@ -207,6 +218,18 @@ def _of_replicator(said: ReplicatorStatus, now_s: float) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "turnpike_decisions_shipped", "decisions stored in the database", said.decisions_shipped
     )
+
+
+def _of_jobs(said: JobsStatus) -> Iterator[Metric]:
+    for field, text in _JOBS_GAUGES:
+        yield GaugeMetricFamily(f"turnpike_jobs_{field}", text, getattr(said, field))
+    yield GaugeMetricFamily(
+        "turnpike_jobs_oldest_waiting_seconds",
+        "how long the oldest job could have been run by now",
+        said.oldest_waiting_s,
+    )
+    for field, text in _JOBS_COUNTS:
+        yield CounterMetricFamily(f"turnpike_jobs_{field}", text, getattr(said, field))
 
 
 def _clients(workers: dict[str, WorkerStatus]) -> Iterator[tuple[tuple[str, ...], ClientStatus]]:

@@ -10,6 +10,7 @@ from accounting.spool import SpoolStatus
 from accounting.status import IngestStatus, NasQualityStatus, QualityStatus
 from core import status
 from core.clock import Clock
+from core.jobs_status import JobsStatus
 from core.radius.counters import LATENCY_BOUNDS_S
 from web.metrics import NodeCollector
 
@@ -163,3 +164,14 @@ def test_how_a_nas_reports_is_there(tmp_path: Path) -> None:
     assert of(samples, "turnpike_nas_clock_skew_seconds", **one) == -30
     skews = [dict(labels)["nas"] for name, labels in samples if name.endswith("clock_skew_seconds")]
     assert skews == ["bras-1"]
+
+
+def test_jobs_are_there(tmp_path: Path) -> None:
+    status.write(tmp_path, "jobs", JobsStatus(1, 1.8e9, True, 1, 20, 3, 4, 2, 5, 6.5))
+    samples = scrape(tmp_path)
+    assert of(samples, "turnpike_jobs_waiting") == 4
+    assert of(samples, "turnpike_jobs_unhandled") == 2
+    assert of(samples, "turnpike_jobs_held") == 5
+    assert of(samples, "turnpike_jobs_oldest_waiting_seconds") == 6.5
+    assert of(samples, "turnpike_jobs_done_total") == 20
+    assert of(samples, "turnpike_jobs_failures_total") == 3

@@ -18,12 +18,13 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from aaa.quota_windows import Kind, Window, day_of, start_of, window
+from aaa.quota_windows import Kind, Window, day_of, days, start_of, window
 from aaa.zones import ORDINARY, Zone, weight_at
 
 FULL: Final = 100  # per cent
 THRESHOLDS: Final = (80, FULL, 120)
 BIGINT_MAX: Final = 2**63 - 1
+REMEMBERED_MAX: Final = 10_000
 
 
 class Direction(StrEnum):
@@ -98,11 +99,15 @@ class Scale:
         self.zone = ZoneInfo(rule.timezone)
         self._places: dict[int, Place] = {}
         self._windows: dict[date, Window | None] = {}
+        self._current: tuple[int, tuple[Window, ...]] = (-1, ())
 
     def place(self, begins_s: int) -> Place:
         """Where the quarter that begins then counts."""
         place = self._places.get(begins_s)
         if place is None:
+            if len(self._places) >= REMEMBERED_MAX:
+                self._places.clear()
+                self._windows.clear()
             local = datetime.fromtimestamp(begins_s, self.zone)
             weight = weight_at(self.rule.zones, local.hour * 60 + local.minute)
             place = self._places[begins_s] = Place(self.window(local.date()), weight)
@@ -118,18 +123,25 @@ class Scale:
     def today(self, now_s: int) -> date:
         return day_of(self.zone, now_s)
 
+    def current(self, now_s: int) -> tuple[Window, ...]:
+        """The windows whose sums are what is used now, oldest first; none before the first."""
+        at_s, found = self._current
+        if at_s != now_s:
+            windows = map(self.window, days(self.rule.kind, self.today(now_s)))
+            found = tuple(window for window in windows if window is not None)
+            self._current = (now_s, found)
+        return found
+
     def weighed(
         self, begins_s: int, input_octets: int, output_octets: int, session_time_s: int
     ) -> Amount:
         """What this usage of a quarter counts for; signed, as it is."""
         weight = self.place(begins_s).weight
-        match self.rule.direction:
-            case Direction.DOWNLOAD:
-                octets = output_octets
-            case Direction.UPLOAD:
-                octets = input_octets
-            case Direction.TOTAL:
-                octets = input_octets + output_octets
+        direction = self.rule.direction
+        if direction is Direction.TOTAL:
+            octets = input_octets + output_octets
+        else:
+            octets = output_octets if direction is Direction.DOWNLOAD else input_octets
         return Amount(octets * weight, session_time_s * weight)
 
     def over_until(self, day: date, by_day: Sequence[Amount], allowance: Allowance) -> int:
@@ -140,9 +152,9 @@ class Scale:
         """
         left = list(accumulate(reversed(by_day), Amount.plus, initial=NOTHING))
         left.reverse()  # by how many days have passed
-        if not reached(left[0], allowance, FULL):
+        if percent_used(left[0], allowance) < FULL:
             return start_of(self.zone, day + timedelta(days=len(by_day)))
-        passed = next(at for at, one in enumerate(left) if not reached(one, allowance, FULL))
+        passed = next(at for at, one in enumerate(left) if percent_used(one, allowance) < FULL)
         return start_of(self.zone, day + timedelta(days=passed))
 
 
@@ -154,21 +166,11 @@ def total(amounts: Iterable[Amount]) -> Amount:
     return Amount(octets, time_s)
 
 
-def reached(used: Amount, allowance: Allowance, percent: int) -> bool:
-    """Whether so many per cent are used, of octets or of time."""
-    # A hundredth of an octet a per cent: the two factors of 100 cancel out.
-    return (allowance.octets is not None and used.octets >= percent * allowance.octets) or (
-        allowance.time_s is not None and used.time_s >= percent * allowance.time_s
-    )
-
-
 def percent_used(used: Amount, allowance: Allowance) -> int:
     """Rounded down, of what is nearer its end."""
-    parts = (
-        used.octets // allowance.octets if allowance.octets else 0,
-        used.time_s // allowance.time_s if allowance.time_s else 0,
-    )
-    return max(0, *parts)
+    # A hundredth of an octet a per cent: the two factors of 100 cancel out.
+    percent = 0 if allowance.octets is None else max(0, used.octets // allowance.octets)
+    return percent if allowance.time_s is None else max(percent, used.time_s // allowance.time_s)
 
 
 def has_moved(before: Amount, now: Amount, allowance: Allowance) -> bool:

@@ -19,9 +19,9 @@ from aaa import quota_rows as rows
 from aaa.quota import NOTHING, Amount
 from aaa.quota_jobs import Enforce, leave
 from aaa.quota_plans import Member, Plans
-from aaa.quota_rows import Crossing, StoredSum, Sum, SumKey
-from aaa.quota_state import State, Verdict, judge
-from aaa.quota_sums import Asked, current, state, worked_out
+from aaa.quota_rows import Crossing, StoredSum, SumKey
+from aaa.quota_state import QUIET, State, Verdict, judge
+from aaa.quota_sums import Asked, state, worked_out
 from aaa.quota_windows import Window
 from accounting.batch import Batch
 from accounting.counters import GOOD
@@ -46,14 +46,17 @@ class _Count:
     def key(self, window: Window) -> SumKey:
         return SumKey(self.member.subscriber_id, window.starts_s)
 
-    def stored(self, window: Window, sum_: Sum) -> StoredSum:
-        return StoredSum(self.key(window), self.member.tenant_id, window.ends_s, sum_)
+    def stored(self, window: Window, since_s: int | None) -> StoredSum:
+        member = self.member
+        return StoredSum(
+            member.subscriber_id, *window, member.tenant_id, member.scale.name,
+            *self.used[window], since_s,
+        )  # fmt: skip
 
-    def missing(self) -> list[Window]:
-        return [window for window in self.current if window not in self.used]
-
-    def is_complete(self) -> bool:
-        return bool(self.current) and not self.missing()
+    def wanted(self) -> list[Window]:
+        """What is to be worked out."""
+        missing = [window for window in self.current if window not in self.used]
+        return [*missing, *self.unsettled] if self.unsettled else missing
 
 
 class QuotaCounting:
@@ -80,7 +83,7 @@ class QuotaCounting:
         members = await self._plans.members(connection, plans, locked)
         now_s = int(self._clock.unix_s())
         counts = {
-            each: _Count(member, current(member.scale, now_s)) for each, member in members.items()
+            each: _Count(member, member.scale.current(now_s)) for each, member in members.items()
         }
         _weigh(batch, counts)
         await _add(connection, counts.values(), now_s, self._worked_out_days_max)
@@ -110,18 +113,24 @@ async def _add(
     keyed = {
         count.key(window): (count, window)
         for count in counts
-        for window in {*count.current, *count.added}
+        for window in dict.fromkeys((*count.current, *count.added))
     }
     changed: dict[SumKey, StoredSum] = {}
-    for key, sum_ in (await rows.sums(connection, keyed)).items():
+    for key, (rule, kept, unsettled_s) in (await rows.sums(connection, keyed)).items():
         count, window = keyed[key]
-        if sum_.rule != count.member.scale.name:
+        if rule != count.member.scale.name:
             continue
-        added = count.added.get(window, NOTHING)
-        count.used[window] = sum_.used.plus(added)
-        if added != NOTHING:
-            changed[key] = count.stored(window, sum_._replace(used=count.used[window]))
-        if sum_.unsettled_s is not None and sum_.unsettled_s + SETTLES_AFTER_S <= now_s:
+        added = count.added.get(window)
+        if added is None:
+            count.used[window] = kept
+        else:
+            count.used[window] = kept.plus(added)
+            changed[key] = count.stored(window, unsettled_s)
+        if (
+            unsettled_s is not None
+            and unsettled_s + SETTLES_AFTER_S <= now_s
+            and window in count.current
+        ):
             count.unsettled.append(window)
     wanted = list(_affordable(counts, now_s, days_max))
     if wanted:
@@ -137,10 +146,9 @@ async def _work_out(
 ) -> None:
     found = await worked_out(connection, [_asked(count, window) for count, window in wanted])
     for (count, window), used in zip(wanted, found, strict=True):
-        since_s = None if window in count.unsettled else now_s
         count.used[window] = used
-        sum_ = Sum(count.member.scale.name, used, since_s)
-        changed[count.key(window)] = count.stored(window, sum_)
+        since_s = None if window in count.unsettled else now_s
+        changed[count.key(window)] = count.stored(window, since_s)
     await rows.prune(connection, {count.member.subscriber_id for count, _ in wanted}, now_s)
 
 
@@ -155,7 +163,7 @@ def _affordable(
     """The sums that this batch works out: of a subscriber all or none, and of one at least."""
     left = days_max
     for count in counts:
-        wanted = [*count.missing(), *(each for each in count.unsettled if each in count.current)]
+        wanted = count.wanted()
         if not wanted:
             continue
         if left <= 0:
@@ -170,7 +178,12 @@ async def _conclude(
     tx: Tx, connection: asyncpg.Connection, counts: Iterable[_Count], now_s: int
 ) -> None:
     """Tell logins, write crossings down, and leave the jobs that follow from them."""
-    judged = [_judged(count, now_s) for count in counts if count.is_complete()]
+    judged: list[tuple[_Count, State, Verdict]] = []
+    for count in counts:
+        if count.current and len(count.used.keys() & count.current) == len(count.current):
+            found, verdict = _judged(count, now_s)
+            if verdict is not QUIET:
+                judged.append((count, found, verdict))
     await rows.tell(
         connection,
         [
@@ -205,9 +218,9 @@ async def _conclude(
         await leave(tx, jobs)
 
 
-def _judged(count: _Count, now_s: int) -> tuple[_Count, State, Verdict]:
+def _judged(count: _Count, now_s: int) -> tuple[State, Verdict]:
     plan, scale = count.member.plan, count.member.scale
     by_window = [count.used[window] for window in count.current]
     found = state(scale, plan.allowance, by_window, now_s)
-    floor = found.used.minus(by_window[-1])  # of a quota that rolls; of others, nothing
-    return count, found, judge(count.member.told, found, plan.thresholds, now_s, floor=floor)
+    floor = NOTHING if len(by_window) == 1 else found.used.minus(by_window[-1])
+    return found, judge(count.member.told, found, plan.thresholds, now_s, floor=floor)

@@ -5,8 +5,8 @@ database without one is asked nothing else.  What a profile says is understood o
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,7 +21,8 @@ from aaa.quota_windows import Kind, Window, day_of
 
 log = structlog.get_logger()
 
-SCALES_MAX: Final = 1_000
+SCALES_MAX: Final = 1_000  # a plan
+NO_ANCHOR: Final = date(2000, 1, 1)  # of a month that has all days
 
 _PLANS: Final = """
 SELECT p.id, p.quota_octets, p.quota_time_s, p.quota_direction, p.quota_window, p.at_quota,
@@ -29,6 +30,7 @@ SELECT p.id, p.quota_octets, p.quota_time_s, p.quota_direction, p.quota_window, 
   FROM profile AS p JOIN tenant AS t ON t.id = p.tenant_id
  WHERE p.quota_octets IS NOT NULL OR p.quota_time_s IS NOT NULL
 """
+# OFFSET 0 leaves PostgreSQL one way: from each subscriber to his rows by their keys.
 _MEMBERS: Final = """
 SELECT e.subscriber_id, e.tenant_id, e.profile_id, s.quota_anchor,
        extract(epoch FROM e.made_at)::bigint AS made_s,
@@ -36,16 +38,17 @@ SELECT e.subscriber_id, e.tenant_id, e.profile_id, s.quota_anchor,
        extract(epoch FROM q.window_ends_at)::bigint AS ends_s, q.octets, q.time_s,
        q.quota_octets, q.quota_time_s
   FROM unnest($1::bigint[]) AS n (id)
-  JOIN entitlement AS e ON e.subscriber_id = n.id
-  JOIN subscriber AS s ON s.id = e.subscriber_id
-  LEFT JOIN quota_state AS q ON q.subscriber_id = e.subscriber_id
+ CROSS JOIN LATERAL (SELECT * FROM entitlement AS x WHERE x.subscriber_id = n.id OFFSET 0) AS e
+ CROSS JOIN LATERAL (SELECT * FROM subscriber AS x WHERE x.id = n.id OFFSET 0) AS s
+  LEFT JOIN LATERAL (SELECT * FROM quota_state AS x WHERE x.subscriber_id = n.id OFFSET 0) AS q
+    ON true
  WHERE e.profile_id = ANY ($2::bigint[])
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """A profile with a quota."""
+    """A profile with a quota, as it is now: another when a word of it changes."""
 
     allowance: Allowance
     direction: Direction
@@ -54,14 +57,22 @@ class Plan:
     zones: tuple[zones.Zone, ...]
     thresholds: tuple[int, ...]
     timezone: ZoneInfo
+    scales: dict[date, Scale] = field(default_factory=dict)
 
-    def rule(self, anchor: date) -> Rule:
-        """For a subscriber of this plan.  Those whose anchors mean the same share a rule."""
-        if self.kind is Kind.ANCHOR:
-            anchor = date(2000, 1, anchor.day)
-        elif self.kind is not Kind.NONE:
-            anchor = date(2000, 1, 1)
-        return Rule(self.direction, self.kind, self.zones, self.timezone.key, anchor)
+    def scale(self, set_anchor: date | None, made_s: int) -> Scale:
+        """For a subscriber of this plan: one for all of them, but where their anchors differ."""
+        anchor = NO_ANCHOR
+        if self.kind is Kind.ANCHOR or self.kind is Kind.NONE:
+            anchor = set_anchor or day_of(self.timezone, made_s)
+            if self.kind is Kind.ANCHOR:
+                anchor = NO_ANCHOR.replace(day=anchor.day)
+        scale = self.scales.get(anchor)
+        if scale is None:
+            if len(self.scales) >= SCALES_MAX:
+                self.scales.clear()
+            rule = Rule(self.direction, self.kind, self.zones, self.timezone.key, anchor)
+            scale = self.scales[anchor] = Scale(rule)
+        return scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,6 @@ class Plans:
 
     def __init__(self) -> None:
         self._plans: dict[tuple[Any, ...], Plan | None] = {}
-        self._scales: dict[Rule, Scale] = {}
 
     async def read(self, connection: asyncpg.Connection) -> dict[int, Plan]:
         """Every profile with a quota, by id."""
@@ -107,22 +117,19 @@ class Plans:
         found = await connection.fetch(_MEMBERS, list(subscriber_ids), list(plans))
         for subscriber_id, tenant_id, profile_id, set_anchor, made_s, *told in found:
             plan = plans[profile_id]
-            anchor = set_anchor or day_of(plan.timezone, made_s)
-            scale = self._scale(plan.rule(anchor))
-            members[subscriber_id] = Member(subscriber_id, tenant_id, plan, scale, _told(told))
+            scale = plan.scale(set_anchor, made_s)
+            members[subscriber_id] = Member(subscriber_id, tenant_id, plan, scale, _told(*told))
         return members
 
-    def _scale(self, rule: Rule) -> Scale:
-        scale = self._scales.get(rule)
-        if scale is None:
-            if len(self._scales) >= SCALES_MAX:
-                self._scales.clear()
-            scale = self._scales[rule] = Scale(rule)
-        return scale
 
-
-def _told(row: Sequence[Any]) -> State | None:
-    starts_s, ends_s, octets, time_s, quota_octets, quota_time_s = row
+def _told(
+    starts_s: int | None,
+    ends_s: int | None,
+    octets: int,
+    time_s: int,
+    quota_octets: int | None,
+    quota_time_s: int | None,
+) -> State | None:
     if starts_s is None:
         return None
     allowance = Allowance(quota_octets, quota_time_s)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from aaa.models import QuotaCrossing
 from aaa.quota import NOTHING, Allowance, Amount, percent_used, total
 from aaa.quota_plans import Plan, Plans
-from aaa.quota_sums import Asked, current, state, worked_out
+from aaa.quota_sums import Asked, state, worked_out
 from core.db import Tx, raw
 
 
@@ -42,7 +42,7 @@ async def of_subscriber(tx: Tx, subscriber_id: int, now_s: int) -> Report | None
     if member is None:
         return None
     plan, scale = member.plan, member.scale
-    windows = current(scale, now_s)
+    windows = scale.current(now_s)
     if not windows:
         return Report(plan, None, None, NOTHING, 0, NOTHING, ())
     asked = [Asked(member.tenant_id, subscriber_id, scale, window) for window in windows]

@@ -14,11 +14,15 @@ from aaa.quota_state import State
 
 KEPT_DAYS: Final = 62  # of a window that has ended; what is older can be worked out anew
 
-# DO UPDATE locks the row also where its condition spares it.
+# DO UPDATE locks the row also where its condition spares it.  OFFSET 0, here and below, leaves
+# PostgreSQL one way: from each subscriber to his row by its key.
 _LOCK: Final = """
 WITH n AS MATERIALIZED (
     SELECT e.subscriber_id, e.tenant_id
-      FROM unnest($1::bigint[]) AS asked (id) JOIN entitlement AS e ON e.subscriber_id = asked.id
+      FROM unnest($1::bigint[]) AS asked (id)
+     CROSS JOIN LATERAL (
+        SELECT * FROM entitlement AS x WHERE x.subscriber_id = asked.id OFFSET 0
+     ) AS e
      WHERE e.profile_id = ANY ($2::bigint[]) ORDER BY 1
 ), locked AS (
     INSERT INTO quota_state (subscriber_id, tenant_id) SELECT subscriber_id, tenant_id FROM n
@@ -30,8 +34,10 @@ _SUMS: Final = """
 SELECT q.subscriber_id, n.starts_s::bigint, q.rule, q.octets, q.time_s,
        extract(epoch FROM q.unsettled_since)::bigint AS unsettled_s
   FROM unnest($1::bigint[], $2::float8[]) AS n (subscriber_id, starts_s)
-  JOIN quota_usage AS q
-    ON q.subscriber_id = n.subscriber_id AND q.starts_at = to_timestamp(n.starts_s)
+ CROSS JOIN LATERAL (
+    SELECT * FROM quota_usage AS x
+     WHERE x.subscriber_id = n.subscriber_id AND x.starts_at = to_timestamp(n.starts_s) OFFSET 0
+ ) AS q
 """
 _STORE: Final = """
 INSERT INTO quota_usage (subscriber_id, starts_at, ends_at, tenant_id, rule, octets, time_s,
@@ -97,10 +103,14 @@ class Sum(NamedTuple):
 class StoredSum(NamedTuple):
     """A sum with all that its row says."""
 
-    key: SumKey
-    tenant_id: int
+    subscriber_id: int
+    starts_s: int
     ends_s: int | None
-    sum: Sum
+    tenant_id: int
+    rule: str
+    octets: int
+    time_s: int
+    unsettled_s: int | None
 
 
 class Crossing(NamedTuple):
@@ -124,30 +134,22 @@ async def lock(
 
 async def sums(connection: asyncpg.Connection, keys: Collection[SumKey]) -> dict[SumKey, Sum]:
     """Those that are kept."""
-    found: dict[SumKey, Sum] = {}
-    for subscriber_id, starts_s, rule, octets, time_s, unsettled_s in await connection.fetch(
-        _SUMS, [key.subscriber_id for key in keys], [float(key.starts_s) for key in keys]
-    ):
-        used = Amount(int(octets), int(time_s))
-        found[SumKey(subscriber_id, starts_s)] = Sum(rule, used, unsettled_s)
-    return found
+    if not keys:
+        return {}
+    subscriber_ids, starts_s = zip(*keys, strict=True)
+    return {
+        SumKey(subscriber_id, at_s): Sum(rule, Amount(int(octets), int(time_s)), unsettled_s)
+        for subscriber_id, at_s, rule, octets, time_s, unsettled_s in await connection.fetch(
+            _SUMS, subscriber_ids, starts_s
+        )
+    }
 
 
 async def store(connection: asyncpg.Connection, changed: Sequence[StoredSum]) -> None:
     """Keep these sums, in place of any that were kept."""
     if not changed:
         return
-    await connection.execute(
-        _STORE,
-        [one.key.subscriber_id for one in changed],
-        [float(one.key.starts_s) for one in changed],
-        [_seconds(one.ends_s) for one in changed],
-        [one.tenant_id for one in changed],
-        [one.sum.rule for one in changed],
-        [one.sum.used.octets for one in changed],
-        [one.sum.used.time_s for one in changed],
-        [_seconds(one.sum.unsettled_s) for one in changed],
-    )
+    await connection.execute(_STORE, *zip(*changed, strict=True))
 
 
 async def prune(
@@ -166,7 +168,7 @@ async def cross(
     found = await connection.fetch(
         _CROSS,
         [one.subscriber_id for one in crossings],
-        [float(one.starts_s) for one in crossings],
+        [one.starts_s for one in crossings],
         [one.threshold for one in crossings],
         [one.tenant_id for one in crossings],
         [one.allowance.octets for one in crossings],
@@ -179,12 +181,8 @@ async def cross(
 async def tell(connection: asyncpg.Connection, told: Iterable[tuple[int, State]]) -> None:
     """What logins are to know from now on of each subscriber; amounts are whole."""
     rows = [
-        (subscriber_id, float(window.starts_s), _seconds(window.ends_s), *used, *allowance)
+        (subscriber_id, *window, *used, *allowance)
         for subscriber_id, (window, used, allowance) in told
     ]
     if rows:
-        await connection.execute(_TELL, *map(list, zip(*rows, strict=True)))
-
-
-def _seconds(at_s: int | None) -> float | None:
-    return None if at_s is None else float(at_s)
+        await connection.execute(_TELL, *zip(*rows, strict=True))

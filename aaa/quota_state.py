@@ -7,9 +7,9 @@ speed has to come back by itself.  No database, no clock.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from aaa.quota import FULL, NOTHING, Allowance, Amount, has_moved, reached
+from aaa.quota import FULL, NOTHING, Allowance, Amount, has_moved, percent_used
 from aaa.quota_windows import Window
 from aaa.zones import ORDINARY
 
@@ -30,6 +30,9 @@ class Verdict(NamedTuple):
     ends_anew: bool  # all is used, and nobody has yet been told to restore him at its end
 
 
+QUIET: Final = Verdict((), False, False)
+
+
 def judge(
     told: State | None,
     now: State,
@@ -43,29 +46,33 @@ def judge(
     `floor` is what was used when the window began: nothing, but where it rolls.
     """
     allowance = now.allowance
-    levels = sorted({*thresholds, FULL})
-    before = NOTHING
-    known: set[int] = set()
-    if told is not None and told.allowance == allowance:
-        if told.window.ends_s is None or now_s < told.window.ends_s:
-            before = Amount(told.used.octets * ORDINARY, told.used.time_s * ORDINARY)
-            known = _reached(before, allowance, levels)
-        else:  # logins took it for nothing from then on, and gave full speed
-            before = floor
-            known = {level for level in _reached(floor, allowance, levels) if level < FULL}
-    reached_now = _reached(now.used, allowance, levels)
-    is_same = told is not None and told.allowance == allowance
+    percent = percent_used(now.used, allowance)
+    if told is None or told.allowance != allowance:
+        return Verdict(_between(0, percent, thresholds), True, _ends(now, percent))
+    if told.window.ends_s is None or now_s < told.window.ends_s:
+        before = Amount(told.used.octets * ORDINARY, told.used.time_s * ORDINARY)
+        known = percent_used(before, allowance)
+    else:  # logins took it for nothing from then on, and gave full speed
+        before = floor
+        known = min(percent_used(floor, allowance), FULL - 1)
+    is_moved = told.window != now.window or has_moved(before, now.used, allowance)
+    if known == percent and not is_moved:
+        return QUIET  # the ordinary Interim
+    crossed = _between(known, percent, thresholds)
     return Verdict(
-        crossed=tuple(level for level in levels if level in reached_now - known),
-        is_to_tell=not is_same
-        or (told is not None and told.window != now.window)
-        or known != reached_now
-        or has_moved(before, now.used, allowance),
-        ends_anew=FULL in reached_now
-        and now.window.ends_s is not None
-        and not (FULL in known and told is not None and told.window.ends_s == now.window.ends_s),
+        crossed,
+        is_to_tell=is_moved or bool(crossed) or bool(_between(percent, known, thresholds)),
+        ends_anew=_ends(now, percent) and (known < FULL or told.window.ends_s != now.window.ends_s),
     )
 
 
-def _reached(used: Amount, allowance: Allowance, levels: Iterable[int]) -> set[int]:
-    return {level for level in levels if reached(used, allowance, level)}
+def _between(before: int, now: int, thresholds: Iterable[int]) -> tuple[int, ...]:
+    """Those that lie above the one and not above the other; to use all is one of them."""
+    if now <= before:
+        return ()
+    return tuple(level for level in sorted({*thresholds, FULL}) if before < level <= now)
+
+
+def _ends(now: State, percent: int) -> bool:
+    """Whether all is used, and that comes to an end by itself."""
+    return percent >= FULL and now.window.ends_s is not None

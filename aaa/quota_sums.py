@@ -7,7 +7,7 @@ import asyncpg
 
 from aaa.quota import Allowance, Amount, Scale, total
 from aaa.quota_state import State
-from aaa.quota_windows import Kind, Window, days
+from aaa.quota_windows import Kind, Window
 from accounting import usage_spans
 from accounting.usage_spans import Span
 
@@ -19,13 +19,6 @@ class Asked(NamedTuple):
     subscriber_id: int
     scale: Scale
     window: Window
-
-
-def current(scale: Scale, now_s: int) -> tuple[Window, ...]:
-    """The windows whose sums are what is used now, oldest first; none before the first begins."""
-    today = scale.today(now_s)
-    found = (scale.window(day) for day in days(scale.rule.kind, today))
-    return tuple(window for window in found if window is not None)
 
 
 async def worked_out(
@@ -46,9 +39,10 @@ def state(scale: Scale, allowance: Allowance, by_window: Sequence[Amount], now_s
 
     A rolling quota is told until when it stands: it has no window that ends.
     """
-    windows = current(scale, now_s)
+    windows = scale.current(now_s)
     window = windows[-1]
     if scale.rule.kind is Kind.ROLLING:
         ends_s = scale.over_until(scale.today(now_s), by_window, allowance)
         window = Window(windows[0].starts_s, ends_s)
-    return State(window, total(by_window), allowance)
+    used = by_window[0] if len(by_window) == 1 else total(by_window)
+    return State(window, used, allowance)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from aaa.quota import (
     BIGINT_MAX,
-    FULL,
     NOTHING,
     Allowance,
     Amount,
@@ -18,7 +17,6 @@ from aaa.quota import (
     Scale,
     has_moved,
     percent_used,
-    reached,
     total,
 )
 from aaa.quota_state import State, judge
@@ -136,17 +134,17 @@ def test_a_rule_of_another_name_is_one_that_may_give_another_sum() -> None:
 
 def test_a_threshold_is_reached_to_the_octet() -> None:
     just_below = Amount(100 * 80 * GB - 1)
-    assert not reached(just_below, ALLOWANCE, 80)
-    assert reached(Amount(100 * 80 * GB), ALLOWANCE, 80)
     assert percent_used(just_below, ALLOWANCE) == 79
+    assert percent_used(Amount(100 * 80 * GB), ALLOWANCE) == 80
+    assert percent_used(Amount(-1), ALLOWANCE) == 0
     assert percent_used(Amount(100 * 125 * GB, 0), ALLOWANCE) == 125
 
 
 def test_of_two_quotas_the_one_that_is_nearer_its_end_decides() -> None:
     hour = Amount(100 * GB, 100 * 3600)
-    assert reached(hour, BOTH, FULL)
     assert percent_used(hour, BOTH) == 100
-    assert not reached(hour, ALLOWANCE, 80)
+    assert percent_used(hour, ALLOWANCE) == 1
+    assert percent_used(hour, Allowance(None, 7200)) == 50
 
 
 def test_what_is_told_is_rounded_down_and_fits_its_column() -> None:

@@ -206,7 +206,8 @@ class Access:
         profile, others, mac = None, NOTHING, ""
         if record is not None:
             profile = self._renderer.profile(record.profile_id)
-            if profile is not None and profile.counts_sessions:
+            # Asked for every login: two looks instead of a call.
+            if profile is not None and (profile.session_limit or profile.quota is not None):
                 others = self._live.occupied(
                     record.id, self._sessions(record, now_s), _device(nas, packet), now_s
                 )

@@ -8,12 +8,20 @@ import pytest
 
 from aaa import live_feed
 from core.db import NodeDatabase
-from tests.asking import ACCESS_ACCEPT, ACCESS_REJECT, pap_request
+from tests.asking import (
+    ACCESS_ACCEPT,
+    ACCESS_REJECT,
+    Nas,
+    accounting_request,
+    pap_request,
+    tlv,
+)
 from tests.scenarios.flows import Flows, flows, login, private_url, sql, station
 from tests.serving import PASSWORD, SECRET, Turnpike, turnpike_process
 
 PARALLEL = 50
 RESERVATION_S = 5
+START, STOP = 1, 2
 IN_FORCE_WITHIN_S = 1.0
 KEY = SECRET.encode()
 
@@ -149,3 +157,28 @@ def test_fifty_parallel_logins_beside_an_open_session_are_refused(house: Turnpik
     with flows(house, ports=PARALLEL) as many:
         assert race(many, "one-7", 77).count(ACCESS_ACCEPT) == 0
         assert race(many, "three-7", 78).count(ACCESS_ACCEPT) == 2
+
+
+def report(house: Turnpike, status: int, *attributes: bytes) -> None:
+    """An Accounting-Request of the session of one-8, acknowledged."""
+    with Nas(house.acct) as nas:
+        request = accounting_request(
+            tlv(40, status) + tlv(44, "81200001") + tlv(1, "one-8") + b"".join(attributes),
+            secret=KEY,
+            identifier=status,
+        )
+        assert nas.ask(request) is not None
+
+
+def test_from_its_start_to_its_stop_a_session_holds_the_place(house: Turnpike) -> None:
+    """Told by the NAS alone; freed by its Stop at once, before that is counted."""
+    device = station("02-00-00-00-00-AA")
+    request = pap_request("one-8", PASSWORD, device, secret=KEY)
+    with Nas(house.auth) as nas:
+        accept = nas.answer(request, KEY)
+    ours = tlv(25, accept.all(25)[0])
+    report(house, START, device, ours)
+    time.sleep(RESERVATION_S + 0.5)
+    assert login(house, "one-8", PASSWORD, station("b")) == ACCESS_REJECT
+    report(house, STOP, device, ours, tlv(46, RESERVATION_S))
+    assert login(house, "one-8", PASSWORD, station("b")) == ACCESS_ACCEPT

@@ -31,6 +31,8 @@ TABLES = (
     "CREATE INDEX ix_accounting_record_session_id ON accounting_record (session_id)",
     """CREATE TABLE turnpike_partition.accounting_record_default
         PARTITION OF accounting_record DEFAULT""",
+    # Sessions that began together lie together and report together, so all rows of a page are
+    # written anew in one transaction: with half of it free they stay there, and no index knows.
     """CREATE TABLE session_group (
         key BYTEA NOT NULL,
         tenant_id BIGINT NOT NULL,
@@ -39,7 +41,7 @@ TABLES = (
         abouts BYTEA NOT NULL,
         updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
         CONSTRAINT pk_session_group PRIMARY KEY (key)
-    ) WITH (fillfactor = 60)""",
+    ) WITH (fillfactor = 50)""",
     """CREATE TABLE session_history (
         key BYTEA NOT NULL,
         number INTEGER NOT NULL,
@@ -89,7 +91,7 @@ TABLES = (
         CONSTRAINT pk_session PRIMARY KEY (id),
         CONSTRAINT uq_session_identity UNIQUE
             (tenant_id, acct_session_id, nas_id, nas_reported, class_nonce, generation)
-    ) WITH (fillfactor = 75)""",
+    ) WITH (fillfactor = 50)""",
     "CREATE INDEX ix_session_tenant_id_id ON session (tenant_id, id)",
     "CREATE INDEX ix_session_tenant_id_username_id ON session (tenant_id, username, id)",
     "CREATE INDEX ix_session_tenant_id_nas_id_id ON session (tenant_id, nas_id, id)",

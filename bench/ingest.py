@@ -51,6 +51,7 @@ AT_ONCE = 256  # a commit of the spool
 TENANT = 1
 
 _EXPLAIN = """
+LOAD 'auto_explain';
 ALTER SYSTEM SET session_preload_libraries = 'auto_explain';
 ALTER SYSTEM SET auto_explain.log_min_duration = '0';
 ALTER SYSTEM SET auto_explain.log_analyze = on;
@@ -104,6 +105,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, help="on the disk to be measured")
     parser.add_argument("--profile", action="store_true", help="with cProfile, which slows it")
     parser.add_argument("--explain", type=Path, help="PostgreSQL's log, with plans, goes there")
+    parser.add_argument("--sql", default="", help="run as the owner beforehand, to try a setting")
     parser.add_argument("--tables", action="store_true", help="what the tables came to")
     arguments = parser.parse_args()
     with _directory(arguments.directory) as root:
@@ -133,13 +135,14 @@ async def _run(root: Path, url: str, arguments: argparse.Namespace) -> None:
     turns = (warm + arguments.rounds * count) / SESSIONS + STEPS
     stream = Stream(SESSIONS, 0, int(time.time() - turns * 300))
     await _prepare(url, stream.subscribers)
+    await _told(url, arguments.sql)
+    if arguments.explain:
+        await _told(url, _EXPLAIN)
     postmaster = int((root / "cluster/data/postmaster.pid").read_text().split("\n", 1)[0])
     views = {nas: NasView(nas, TENANT, sends_gigawords=True) for nas in range(1, NASES + 1)}
     async with _draining(root / "spool", url, views, arguments.batch) as drain:
         _spool(root / "spool", stream, 0, warm)
         await _drained(drain)
-        if arguments.explain:
-            await _owner(url, *_EXPLAIN.split(";"))
         gc.collect()
         gc.disable()  # as in the process of ingest
         for round_ in range(arguments.rounds):
@@ -241,10 +244,11 @@ async def _show(url: str) -> None:
             print("  ".join(f"{name} {value}" for name, value in row.items()))
 
 
-async def _owner(url: str, *statements: str) -> None:
+async def _told(url: str, statements: str) -> None:
+    """One by one, since ALTER SYSTEM refuses a transaction."""
     owner = await connect(url, None)
     try:
-        for statement in statements:
+        for statement in filter(str.strip, statements.split(";")):
             await owner.execute(statement)
     finally:
         await owner.close()

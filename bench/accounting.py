@@ -32,7 +32,9 @@ LOOK_EVERY_S = 0.5
 LASTS_S_MAX = 22 * 3600
 ROUNDING = 1.05  # visits read whole turns of the boxes
 # As a NAS does: what is not answered comes again, with the same identifier.
-AS_A_NAS: radload.Options = {"timeout_s": 3.0, "retries": 5, "sources": NASES}
+AS_A_NAS: radload.Options = {
+    "timeout_s": 3.0, "retries": 5, "sources": NASES, "sockets": NASES
+}  # fmt: skip
 
 
 def stream(setting: Setting) -> Stream:

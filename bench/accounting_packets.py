@@ -1,6 +1,6 @@
 """Request files for radload: the Accounting-Requests of many sessions, without end.
 
-A stream is a number of subscribers on eight boxes.  Each has a session that sends a Start,
+A stream is a number of subscribers on several boxes.  Each has a session that sends a Start,
 eight Interims and a Stop, and then another; in a round all of them send one record, and a
 tenth of them is at each step.  Record n is a function of n and of when the stream began, so
 servers that are not equally quick read the same stream at their own pace, and no record
@@ -22,7 +22,7 @@ from core.radius.types import ACCOUNTING_REQUEST, ACCOUNTING_RESPONSE
 
 START, STOP, INTERIM = 1, 2, 3
 STEPS = 10  # a Start, eight Interims, a Stop
-SOCKET_RUN = 4  # consecutive requests that radload sends from one socket, and so one address
+SOCKET_RUN = 4  # consecutive requests that radload sends from one socket
 WHOLE = IDENTIFIERS * NASES  # the boxes' turns repeat after so many records
 PAST_EACH = 4  # sessions that each device of the past had, the last of them open
 USER_REQUEST = 1
@@ -136,8 +136,9 @@ class Stream:
 def place(n: int) -> tuple[int, int]:
     """Which box sends record n, and how many it sent before.
 
-    radload gives requests to its sockets in runs, and addresses to its sockets in turn, so
-    the address that a record leaves from follows from its place in the file.
+    radload gives requests to its sockets in runs, in turn, so with a socket for each address
+    the one that a record leaves from follows from its place in the file.  A box sends from
+    one port, as boxes do, and what it says of a session stays in order.
     """
     block, at = divmod(n, IDENTIFIERS)
     run, left = divmod(at, SOCKET_RUN)

@@ -5,6 +5,7 @@ from statistics import median
 
 from bench.accounting import PAUSED, STORED_WINDOW, Backlog
 from bench.measure import Sample, middle, of, paired_ratio
+from bench.population import NASES
 from bench.scenarios import OFFERED_PER_S, WINDOWS, Setting
 from bench.tables import (
     DETAIL,
@@ -71,7 +72,7 @@ def _p99_ratio(backlogs: Sequence[Backlog]) -> float | None:
 def notes(setting: Setting) -> list[str]:
     return [
         f"Accounting: a stream of records of {setting.sessions:,} sessions at a time, a Start,"
-        " eight Interims and a Stop each, on eight boxes, none sent twice;"
+        f" eight Interims and a Stop each, on {NASES} boxes, none sent twice;"
         f" before it {setting.past:,} sessions of the past, a quarter of them open.",
         f"Turnpike is `serve` as it comes; {SQL} has 16 threads and connections, Debian's"
         f" radacct and queries, no vacuum; {DETAIL} does not sync its file.",

@@ -7,7 +7,7 @@ answer the same questions with the same kind of answer.  Knows no server and no 
 from dataclasses import dataclass
 
 SECRET = "bench-secret-7hJ2"
-NASES = 8  # logins come from the first, accounting from all of them
+NASES = 32  # logins come from the first, accounting from all of them
 
 
 def nas_name(box: int) -> str:

@@ -51,7 +51,7 @@ class Setting:
 QUICK = Setting(
     repetitions=1, subscribers=2_000, requests=4_000, requests_slow=1_000,
     open_s=1.0, storm_s=1.0, sizes=(1_000, 5_000),
-    sessions=1_024, past=2_048, records=20_000, records_slow=5_000, receipts=10_000,
+    sessions=1_024, past=2_048, records=20_000, records_slow=8_000, receipts=16_000,
     backlog=50_000, backlog_repetitions=1,
 )  # fmt: skip
 

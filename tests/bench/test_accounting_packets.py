@@ -17,7 +17,7 @@ from tests.bench.answering import answering
 
 NOON = 1_790_000_000
 STREAM = Stream(sessions=512, past=2_048, began_at=NOON)
-RECORDS = 10 * WHOLE
+RECORDS = 3 * WHOLE
 SHARED = SharedSecret(SECRET.encode())
 
 
@@ -50,7 +50,7 @@ def test_a_session_starts_reports_every_interval_and_stops() -> None:
 
 
 def test_a_tenth_of_a_round_starts_and_a_tenth_stops() -> None:
-    statuses = [understood(STREAM.record(n)).status for n in range(WHOLE, WHOLE + 5_120)]
+    statuses = [understood(STREAM.record(n)).status for n in range(5_120)]
     assert 480 < statuses.count(START) < 544
     assert 480 < statuses.count(STOP) < 544
 
@@ -59,7 +59,7 @@ def test_some_sessions_pass_what_32_bits_can_count() -> None:
     assert any(each[-1].output_octets > 2**32 for each in sessions(RECORDS).values())
 
 
-@pytest.mark.parametrize("records", [0, WHOLE, 3 * WHOLE, RECORDS])
+@pytest.mark.parametrize("records", [0, WHOLE, RECORDS])
 def test_the_totals_are_those_of_the_records(records: int) -> None:
     found = sessions(records)
     octets = sum(each[-1].output_octets for each in found.values())
@@ -91,7 +91,7 @@ def test_a_part_of_the_stream_is_the_same_octets_wherever_a_file_begins(tmp_path
 @pytest.mark.skipif(
     not (shutil.which("gcc") or shutil.which("cc")), reason="radload needs a C compiler"
 )
-def test_every_record_leaves_from_the_address_of_its_box(tmp_path: Path) -> None:
+def test_every_record_leaves_from_its_box_and_a_box_has_one_port(tmp_path: Path) -> None:
     def answer(packet: Packet, _before: int) -> list[bytes]:
         return [SHARED.reply(ACCOUNTING_RESPONSE, packet, b"", signed=False)]
 
@@ -99,15 +99,21 @@ def test_every_record_leaves_from_the_address_of_its_box(tmp_path: Path) -> None
     STREAM.write(tmp_path / "f", WHOLE, WHOLE)
     with answering(answer) as server:
         outcome = radload.load(
-            tmp_path / "f", server.port, window=16, count=WHOLE, sources=NASES, timeout_s=5
+            tmp_path / "f",
+            server.port,
+            window=16,
+            count=WHOLE,
+            sources=NASES,
+            sockets=NASES,
+            timeout_s=5,
         )
     assert outcome.codes == {str(ACCOUNTING_RESPONSE): WHOLE}
-    boxes = set()
-    for address, _, octets in server.received:
+    ports = set()
+    for address, port, octets in server.received:
         own = parse(octets).get(NAS_IP_ADDRESS)
         assert own == bytes(map(int, address.split(".")))
-        boxes.add(address)
-    assert boxes == {nas_address(box) for box in range(NASES)}
+        ports.add((address, port))
+    assert sorted(address for address, _ in ports) == sorted(map(nas_address, range(NASES)))
 
 
 def test_boxes_take_turns_and_skip_none_of_their_records() -> None:

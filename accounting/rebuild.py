@@ -107,10 +107,11 @@ class Rebuild:
             if pages % SUM_USAGE_EVERY == 0:
                 await sum_usage(self._database, found)
             async for verdict in self._page(keys, found, is_part=scope.is_part, mend=mend):
-                tenants.add(verdict.key.tenant_id)
+                if verdict.differences:
+                    tenants.add(verdict.key.tenant_id)
                 yield verdict
-        if mend and self.tally.corrected:
-            # Days are sums of what was in the table when they were summed.
+        if mend:
+            # Usage that was lost is in the sums of its days, and would be there twice.
             for tenant_id in sorted(tenants):
                 async with self._database.transaction() as tx:
                     await usage_days.resum(tx, tenant_id)

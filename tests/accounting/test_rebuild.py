@@ -11,14 +11,19 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
+from accounting import usage_days
+from accounting.batch import Batch
 from accounting.corrections import GONE, LATE, STATELESS
 from accounting.identity import SessionKey
+from accounting.ingest import LOCK, Ingest
 from accounting.points import BY_REAPER, Mark
 from accounting.reading import digest, understand
-from accounting.rebuild import Tally
+from accounting.rebuild import Rebuild, Tally
 from accounting.rebuild_survey import Scope
 from accounting.records import NasView
+from core.db import NodeDatabase, Tx
 from tests.accounting.ingesting import (
     INTERIM,
     NAS,
@@ -85,25 +90,31 @@ def told(draw: st.DrawFn) -> list[Told]:
     return draw(st.permutations([*packets, *repeated]))
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
-@given(arriving=told(), line_bps=st.sampled_from([None, 10**8]))
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(arriving=told(), line_bps=st.sampled_from([None, 10**8]), lost_after=st.integers(0, 20))
 @pytest.mark.slow
 def test_whatever_comes_in_whatever_order_a_check_finds_nothing(
     fresh_database_url: str,
     tmp_path: Path,
     arriving: list[Told],
     line_bps: int | None,
+    lost_after: int,
 ) -> None:
-    asyncio.run(_find_nothing(fresh_database_url, tmp_path, arriving, line_bps))
+    """Also where all groups were lost in between, and made again."""
+    asyncio.run(_find_nothing(fresh_database_url, tmp_path, arriving, line_bps, lost_after))
 
 
 tenants = count(1_000)
 
 
-async def _find_nothing(url: str, root: Path, arriving: list[Told], line_bps: int | None) -> None:
+async def _find_nothing(
+    url: str, root: Path, arriving: list[Told], line_bps: int | None, lost_after: int
+) -> None:
     tenant_id = next(tenants)
     node = Node(url)
     views = {tenant_id: NasView(tenant_id, tenant_id, line_bps=line_bps)}
+    # Packets of days before are there as well, so that none of these sessions' can be gone.
+    await node.tell(root, (-4.0 * DAY_S, packet(None)))
     waiting = []
     for number, (ends, octets) in enumerate(arriving, start=1):
         waiting.append(spooled(octets, 80_000 + number, nas_id=tenant_id, tenant_id=tenant_id))
@@ -112,6 +123,10 @@ async def _find_nothing(url: str, root: Path, arriving: list[Told], line_bps: in
             waiting = []
             async with node.database.transaction() as tx:
                 await node.ingest.take(tx, understand([portion(segment)], views))
+        if number == lost_after:
+            await execute(url, f"DELETE FROM session_group WHERE tenant_id = {tenant_id}")
+            await execute(url, f"DELETE FROM session_history WHERE tenant_id = {tenant_id}")
+            assert (await run(url, Scope(tenant_id), mend=True))[1].skipped == 0
     found, tally = await run(url, Scope(tenant_id), mend=False)
     assert found == []
     assert tally.skipped == 0
@@ -285,6 +300,33 @@ async def test_lost_sessions_get_their_numbers_back_from_the_packets(
     await run(node.url, mend=True)
     assert await rows(node.url, numbers) == before
     assert await rows(node.url, "SELECT * FROM usage") == usage
+
+
+async def test_observers_are_told_under_the_lock_of_ingest_and_days_are_summed_anew(
+    node: Node, tmp_path: Path
+) -> None:
+    await node.tell(tmp_path, *session("a", 900))
+    await usage_days.keep_up(node.database)
+    summed = "SELECT up_to FROM usage_summed"
+    assert await rows(node.url, summed) != [{"up_to": 0}]
+    await execute(node.url, "DELETE FROM usage")
+    seen: list[tuple[int, int]] = []
+    alone = (
+        "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'"
+        f" AND objid = {LOCK} AND mode = 'ExclusiveLock'"
+    )
+
+    async def observe(tx: Tx, batch: Batch) -> None:
+        seen.extend((row.session_id, row.usage.output_octets) for row in batch.usage())
+        assert await tx.scalar(text(alone)) == 1
+
+    database = NodeDatabase(node.url, connections_max=1)
+    rebuild = Rebuild(database, Ingest("rebuild", observers=(observe,)))
+    assert len([one async for one in rebuild.run(ALL, mend=True)]) == 1
+    await database.dispose()
+    [row] = await rows(node.url, "SELECT id FROM session")
+    assert seen == [(row["id"], 900_000)]
+    assert await rows(node.url, summed) == [{"up_to": 0}]
 
 
 # --- while ingest runs

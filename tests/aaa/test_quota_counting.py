@@ -221,6 +221,50 @@ async def test_a_smaller_quota_is_crossed_by_what_was_used_before(
     assert [job["threshold"] for job, _ in await jobs(node.url)] == [80, 100, 80, 100, 120]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param("UPDATE profile SET quota_window = 'day'", id="window"),
+        pytest.param("UPDATE profile SET quota_direction = 'upload'", id="direction"),
+        pytest.param(
+            """UPDATE profile SET zones =
+            '[{"from": "12:00", "to": "13:00", "weight_hundredths": 0}]'""",
+            id="zones",
+        ),
+        pytest.param("UPDATE subscriber SET quota_anchor = '2026-01-02'", id="anchor"),
+    ],
+)
+async def test_another_rule_blocks_nobody_by_what_was_used_under_the_old_one(
+    node: CountingNode, tmp_path: Path, change: str
+) -> None:
+    """Who is blocked uses nothing, and would never be counted anew."""
+    await has_plan(node.url, at_quota="block", quota_window="none")
+    await node.tell(tmp_path, *session((300, 2 * GB)))
+    [told] = await states(node.url)
+    assert (told["octets"] > GB, told["window_ends_at"]) == (True, None)
+    await execute(node.url, "UPDATE profile SET quota_octets = quota_octets + 1")
+    assert await states(node.url) == [told], "another quota is compared with what is used"
+    await execute(node.url, change)
+    [now] = await states(node.url)
+    assert now["window_ends_at"] is not None
+    assert await crossings(node.url) == []
+
+
+async def test_a_plan_of_another_rule_blocks_nobody_either(
+    node: CountingNode, tmp_path: Path
+) -> None:
+    await has_plan(node.url, at_quota="block", quota_window="none")
+    await node.tell(tmp_path, *session((300, 2 * GB)))
+    await has_plan(node.url, at_quota="block", quota_window="none", quota_octets=GB - 1)
+    assert (await states(node.url))[0]["window_ends_at"] is None
+    await has_plan(node.url, at_quota="block", quota_window="calendar", quota_octets=10 * GB)
+    assert (await states(node.url))[0]["window_ends_at"] is not None
+    await node.tell(tmp_path, *session((600, 7 * GB)))
+    [state] = await states(node.url)
+    assert (state["window_ends_at"], state["octets"]) == (FEBRUARY, 8_750 * MB)
+    assert await crossings(node.url) == [80]
+
+
 async def test_logins_are_told_by_the_hundredth_and_not_by_the_interim(
     node: CountingNode, tmp_path: Path
 ) -> None:

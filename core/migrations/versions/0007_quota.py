@@ -78,6 +78,58 @@ TABLES = (
     ) WITH (fillfactor = 70)""",
 )
 
+# What logins were told was a sum under a rule.  Under another one it would keep somebody
+# blocked whose usage, by which it is told anew, can then never come: so it ends at once.
+_ANEW = {
+    "profile": """SELECT array_agg(e.subscriber_id)
+        FROM before AS o JOIN after AS n ON n.id = o.id
+        JOIN entitlement AS e ON e.tenant_id = n.tenant_id AND e.profile_id = n.id
+        WHERE (o.quota_direction, o.quota_window, o.zones)
+            IS DISTINCT FROM (n.quota_direction, n.quota_window, n.zones)""",
+    "entitlement": """SELECT array_agg(n.subscriber_id)
+        FROM before AS o JOIN after AS n ON n.subscriber_id = o.subscriber_id
+        JOIN profile AS p ON p.id = o.profile_id JOIN profile AS f ON f.id = n.profile_id
+        WHERE (p.quota_direction, p.quota_window, p.zones)
+            IS DISTINCT FROM (f.quota_direction, f.quota_window, f.zones)""",
+    "subscriber": """SELECT array_agg(n.id) FROM before AS o JOIN after AS n ON n.id = o.id
+        WHERE o.quota_anchor IS DISTINCT FROM n.quota_anchor""",
+}
+ANEW = (
+    # With the owner's rights, and in the order in which ingest locks.
+    """CREATE FUNCTION turnpike_quota_anew(ids bigint[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    BEGIN
+        PERFORM FROM quota_state WHERE subscriber_id = ANY (ids)
+            ORDER BY subscriber_id FOR UPDATE;
+        DELETE FROM quota_crossing AS c USING quota_state AS q
+            WHERE q.subscriber_id = ANY (ids) AND c.subscriber_id = q.subscriber_id
+            AND c.window_starts_at >= q.window_starts_at;
+        UPDATE quota_state SET window_ends_at = now()
+            WHERE subscriber_id = ANY (ids) AND coalesce(window_ends_at > now(), true);
+    END $$""",
+    "REVOKE EXECUTE ON FUNCTION turnpike_quota_anew(bigint[]) FROM PUBLIC",
+    *(
+        statement
+        for table, found in _ANEW.items()
+        for statement in (
+            f"""CREATE FUNCTION turnpike_quota_anew_{table}() RETURNS trigger
+            LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+            DECLARE
+                ids bigint[] := ({found});
+            BEGIN
+                IF ids IS NOT NULL THEN
+                    PERFORM turnpike_quota_anew(ids);
+                END IF;
+                RETURN NULL;
+            END $$""",
+            f"REVOKE EXECUTE ON FUNCTION turnpike_quota_anew_{table}() FROM PUBLIC",
+            f"CREATE TRIGGER quota_anew AFTER UPDATE ON {table}"
+            " REFERENCING OLD TABLE AS before NEW TABLE AS after"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION turnpike_quota_anew_{table}()",
+        )
+    ),
+)
+
 RIGHTS = (
     *protect("quota_usage", app="SELECT", node="SELECT, INSERT, UPDATE, DELETE"),
     *protect("quota_crossing", app="SELECT", node="SELECT, INSERT, UPDATE"),
@@ -93,7 +145,7 @@ CHANGES = (
 
 def upgrade() -> None:
     connection = op.get_bind()
-    for statement in (*TABLES, *RIGHTS, *CHANGES):
+    for statement in (*TABLES, *ANEW, *RIGHTS, *CHANGES):
         connection.exec_driver_sql(statement)
 
 

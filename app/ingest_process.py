@@ -1,4 +1,8 @@
-"""Ingest's process: the node's spools drained into PostgreSQL, and days made for raw packets."""
+"""Ingest's process: the node's spools drained into PostgreSQL, and what looks after the result.
+
+The one place that knows who watches a batch: quotas inside its transaction, directories
+that must hear of sessions, the sweeper for those of which nothing is heard.
+"""
 
 import asyncio
 import gc
@@ -9,18 +13,20 @@ import structlog
 
 from aaa import live_feed
 from aaa.owners import owners
-from accounting import partitions
+from aaa.quota_counting import QuotaCounting
 from accounting.drain import Drain, Progress
 from accounting.ingest import Ingest
 from accounting.nas_views import NasViews
+from accounting.quality_report import QualityReport
 from accounting.status import LATE_AFTER_S, IngestStatus
-from accounting.trouble import in_a_line, is_the_worlds
+from accounting.sweep import Sweeper
+from app import ingest_upkeep
 from app.child import Ready, Stop
 from app.paths import Paths
 from core import status
 from core.clock import Clock
 from core.config import Settings
-from core.db import NodeDatabase, connect
+from core.db import NodeDatabase
 
 log = structlog.get_logger()
 
@@ -28,8 +34,6 @@ STATUS_EVERY_S = 1.0
 # The collector looks at every list of a batch again and again and finds no garbage: half of
 # the processor's time.  What little there is in cycles can wait for a minute.
 COLLECT_EVERY_S = 60.0
-UPKEEP_EVERY_S = 3600.0
-UPKEEP_RETRY_S = 30.0
 
 
 async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
@@ -39,22 +43,31 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     paths = Paths(settings.data_dir)
     database = NodeDatabase(settings.database_url)
     # The data directory is what the positions belong to, and no other instance has it.
-    ingest = Ingest(
-        f"{socket.gethostname()}:{settings.data_dir}",
-        owners=owners,
-        observers=(live_feed.observe,),
-    )
+    node = f"{socket.gethostname()}:{settings.data_dir}"
+    quotas = QuotaCounting(clock)
+    ingest = Ingest(node, owners=owners, observers=(quotas.observe, live_feed.observe))
     views = NasViews(database)
     drain = Drain(paths.spool, database, ingest, clock, views=views, published=(views.learn,))
+    sweeper = Sweeper(
+        node, database, ingest, clock, drain.progress, doubted=live_feed.sessions_changed
+    )
+    quality = QualityReport(database, clock, status.Reporter(paths.status, "quality").tell)
     started_at = clock.unix_s()
     reporter = status.Reporter(paths.status, "ingest")
     alarm = _Alarm()
     gc.disable()
     collect_at = clock.monotonic() + COLLECT_EVERY_S
-    viewing = asyncio.create_task(views.run())
-    draining = asyncio.create_task(_drain(drain, views))
-    keeping = asyncio.create_task(_upkeep(settings, drain, clock))
-    tasks = (viewing, draining, keeping)
+    tasks = [
+        asyncio.create_task(work)
+        for work in (
+            views.run(),
+            _drain(drain, views),
+            sweeper.run(),
+            quality.run(),
+            ingest_upkeep.keep_up(settings, drain, clock),
+            ingest_upkeep.sum_days(database),
+        )
+    ]
     ready()
     try:
         while not stop.is_set() and not any(task.done() for task in tasks):
@@ -118,33 +131,3 @@ class _Alarm:
         elif self._is_on and not is_late:
             log.info("accounting_drained_again", waiting=progress.waiting)
         self._is_on = is_late
-
-
-async def _upkeep(settings: Settings, drain: Drain, clock: Clock) -> None:
-    """Partitions and old positions, every hour; sooner again if it could not be done."""
-    while True:
-        wait_s = UPKEEP_EVERY_S
-        try:
-            owner = await connect(str(settings.database_url), None)
-            try:
-                kept = await partitions.keep_up(
-                    owner, clock.now(), settings.accounting.keep_raw_days
-                )
-            finally:
-                owner.terminate()
-            await drain.prune()
-            if kept.late:
-                wait_s = UPKEEP_RETRY_S
-            if kept.made or kept.dropped or kept.late:
-                log.info(
-                    "partitions",
-                    made=len(kept.made),
-                    dropped=len(kept.dropped),
-                    late=len(kept.late),
-                )
-        except Exception as error:
-            if not is_the_worlds(error):
-                raise
-            log.warning("upkeep_failed", error=in_a_line(error))
-            wait_s = UPKEEP_RETRY_S
-        await asyncio.sleep(wait_s)

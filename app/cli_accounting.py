@@ -5,13 +5,20 @@ from typing import Annotated
 
 import typer
 
-from aaa.owners import owners
 from accounting import dead_letters
 from accounting.dead_letters import LIMIT_MAX, Letter, Retried
-from accounting.ingest import Ingest
 from app import cli_output as output
-from app import cli_rebuild, instance
-from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant, settings_of
+from app import cli_rebuild, instance, wiring
+from app.cli_context import (
+    CLOCK,
+    AsJson,
+    Config,
+    DataDir,
+    Scope,
+    TenantCode,
+    in_tenant,
+    settings_of,
+)
 from core.db import NodeDatabase, Tx
 
 commands = typer.Typer(help="Accounting records.", no_args_is_help=True)
@@ -78,7 +85,7 @@ def retry(
                 numbers = [one.id for one in found]
         node = NodeDatabase(url)
         try:
-            ingest = Ingest("retry", owners=owners)
+            ingest = wiring.ingest("retry", CLOCK)
             return await dead_letters.retry(node, ingest, known.id, numbers)
         finally:
             await node.dispose()

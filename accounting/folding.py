@@ -48,6 +48,7 @@ class Folded:
     chunks: dict[int, bytes] = field(default_factory=dict)
     described: bool = False
     repeated: int = 0  # records that told nothing new
+    is_odd: bool = False  # something closed, or was re-opened, or is in doubt
     before: Hot = NEW  # the group as it was
 
     def sessions(self) -> bytes:
@@ -123,6 +124,8 @@ def took(folded: Folded, change: Change, ids: Iterator[int]) -> None:
     folded.group = change.group
     for generation in change.sessions:
         number = generation.number
+        if generation.closed_by or generation.reopened:
+            folded.is_odd = True
         if generation.reopened and (before is None or before.closed_by or before.number != number):
             folded.reopened.add(number)
         folded.changed[number] = generation
@@ -133,8 +136,11 @@ def took(folded: Folded, change: Change, ids: Iterator[int]) -> None:
     for number in change.gone:
         folded.changed.pop(number, None)
         folded.gone.add(number)
+        folded.is_odd = True
     usage = folded.usage
     for number, begins_s, confidence, received, sent, seconds in change.usage:
+        if confidence:
+            folded.is_odd = True
         held = usage.get((number, begins_s, confidence))
         if held is None:
             usage[number, begins_s, confidence] = [received, sent, seconds]

@@ -5,10 +5,12 @@ anyway: an ordinary Interim is one more of a group's records.  `accounting.quali
 sense of the sums.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, date, datetime
-from operator import attrgetter
+from itertools import islice
+from operator import itemgetter
 from statistics import median_low
 from typing import Final
 
@@ -18,10 +20,14 @@ from accounting.counters import LOW, QUARANTINE
 from accounting.folding import Folded
 from accounting.generations import BY_NEXT, BY_STOP, Generation
 from accounting.points import BY_ACCOUNTING_OFF, BY_ACCOUNTING_ON, BY_REAPER, BY_REDIAL
-from accounting.reading import Arrivals, Reading
+from accounting.reading import RawRow, Reading
 
 Nas = tuple[int, int]
 """Tenant and NAS."""
+
+
+SKEWS_PER_BATCH: Final = 500
+_NAS_OF: Final[Callable[[RawRow], Nas]] = itemgetter(0, 2)
 
 
 @dataclass(slots=True)
@@ -43,7 +49,7 @@ class Counts:
 @dataclass(slots=True)
 class Tally:
     counts: Counts
-    skew_s: int | None = None  # the median of the batch
+    skew_s: int | None = None  # the median of some of the batch
 
 
 _CLOSED: Final = {
@@ -74,6 +80,8 @@ def tallied(groups: Iterable[Folded], reading: Reading | None = None) -> dict[Na
     if reading is not None:
         _arrived(found, reading)
     for one in groups:
+        if not one.is_odd and not one.repeated:
+            continue
         counts = _of(found, one.key[:2]).counts
         counts.repeated += one.repeated
         doubts = {(number, confidence) for number, _, confidence in one.usage if confidence}
@@ -116,22 +124,18 @@ def _of(found: dict[Nas, Tally], nas: Nas) -> Tally:
 
 
 def _arrived(found: dict[Nas, Tally], reading: Reading) -> None:
-    by_nas: dict[Nas, list[Arrivals]] = {}
-    for arrivals in reading.groups.values():
-        by_nas.setdefault(arrivals.key[:2], []).append(arrivals)
-    for nas, all_of_it in by_nas.items():
-        tally = _of(found, nas)
-        tally.counts.records += sum(len(one.records) for one in all_of_it)
-        first = map(attrgetter("skew_s"), (one.records[0] for one in all_of_it))
-        skews = [skew_s for skew_s in first if skew_s is not None]
-        if skews:
-            tally.skew_s = median_low(skews)
-    for record in reading.nas_records:
-        _of(found, (record.tenant_id, record.nas_id)).counts.records += 1
+    for nas, count in Counter(map(_NAS_OF, reading.raw)).items():
+        _of(found, nas).counts.records += count
+    skews: dict[Nas, list[int]] = {}
+    step = len(reading.groups) // SKEWS_PER_BATCH + 1
+    for arrivals in islice(reading.groups.values(), 0, None, step):
+        skew_s = arrivals.records[0].skew_s
+        if skew_s is not None:
+            skews.setdefault(arrivals.key[:2], []).append(skew_s)
+    for nas, measured in skews.items():
+        _of(found, nas).skew_s = median_low(measured)
     for dead in reading.dead:
-        counts = _of(found, (dead.tenant_id, dead.nas_id)).counts
-        counts.records += 1
-        counts.unreadable += 1
+        _of(found, (dead.tenant_id, dead.nas_id)).counts.unreadable += 1
 
 
 def _before(one: Folded, number: int) -> Generation | None:

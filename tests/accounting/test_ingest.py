@@ -322,3 +322,40 @@ async def test_a_redial_is_looked_up_by_the_device_whatever_the_statistics(node:
         plan = await connection.fetch(f"EXPLAIN {SAME_DEVICE}", list(range(5000)))
     told = "\n".join(line[0] for line in plan)
     assert re.findall(r"using (\w+) on session", told) == ["pk_session", "ix_session_open_device"]
+
+
+@pytest.mark.slow
+async def test_a_restart_of_a_box_with_50000_sessions_closes_them_in_time(
+    node: Node, tmp_path: Path
+) -> None:
+    """Fault D10."""
+    for first in range(0, 50_000, 5_000):
+        numbers = range(first, first + 5_000)
+        await node.tell(
+            tmp_path,
+            *((0.0, packet(START, 0, sid=f"s{number}", station=b"")) for number in numbers),
+            *(
+                (300.0, packet(INTERIM, 300, 300, (1, MB), sid=f"s{number}", station=b""))
+                for number in numbers
+            ),
+        )
+    await node.tell(tmp_path, (300.0, packet(START, 300, sid="other", nas=b"bras-2")))
+    began = asyncio.get_running_loop().time()
+    await node.tell(tmp_path, (1000.0, packet(ON, 1000)))
+    assert asyncio.get_running_loop().time() - began <= 30.0
+    closed = await rows(
+        node.url,
+        "SELECT nas_reported, stopped_at, terminate_cause, output_octets, count(*)"
+        " FROM session GROUP BY 1, 2, 3, 4 ORDER BY 1",
+    )
+    at_s = NOON + timedelta(seconds=300)
+    assert [tuple(row.values()) for row in closed] == [
+        ("bras-1", at_s, 11, MB, 50_000),
+        ("bras-2", None, 0, 0, 1),
+    ]
+    [day] = await rows(node.url, "SELECT restarted, stops FROM nas_day")
+    assert day == {"restarted": 50_000, "stops": 0}
+    began = asyncio.get_running_loop().time()
+    await node.tell(tmp_path, (1001.0, packet(ON, 1000)))
+    assert asyncio.get_running_loop().time() - began <= 1.0
+    assert await rows(node.url, "SELECT restarted FROM nas_day") == [{"restarted": 50_000}]

@@ -128,6 +128,13 @@ async def test_a_session_that_falls_silent_or_is_heard_of_again_is_told_when_sai
     assert await told.changes() == [told.alice], "once, however many"
 
 
+async def test_an_interim_of_a_session_that_was_silent_is_told(told: Told) -> None:
+    await told.by((0, packet(START, 0)))
+    await told.owner.sql.execute("UPDATE session SET silent_since = last_seen_at")
+    assert await told.by((300, packet(INTERIM, 300, 300, (5, 5)))) == [told.alice]
+    assert await told.by((600, packet(INTERIM, 600, 600, (9, 9)))) == []
+
+
 async def test_the_nodes_are_woken_once_there_is_something_to_read(
     told: Told, fresh_database_url: str
 ) -> None:

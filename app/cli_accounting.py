@@ -8,7 +8,7 @@ import typer
 from accounting import dead_letters
 from accounting.dead_letters import LIMIT_MAX, Letter, Retried
 from app import cli_output as output
-from app import cli_rebuild, instance, wiring
+from app import cli_rebuild, counting, instance
 from app.cli_context import (
     CLOCK,
     AsJson,
@@ -85,7 +85,7 @@ def retry(
                 numbers = [one.id for one in found]
         node = NodeDatabase(url)
         try:
-            ingest = wiring.ingest("retry", CLOCK)
+            ingest = counting.ingest("retry", CLOCK)
             return await dead_letters.retry(node, ingest, known.id, numbers)
         finally:
             await node.dispose()

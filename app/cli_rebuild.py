@@ -14,7 +14,7 @@ from accounting.listing import CONFIDENCES
 from accounting.rebuild import Rebuild, Tally
 from accounting.rebuild_survey import Scope
 from app import cli_output as output
-from app import instance, manifest_values, wiring
+from app import counting, instance, manifest_values
 from app.cli_context import CLOCK, AsJson, Config, DataDir, settings_of
 from core import tenancy
 from core.config import Settings
@@ -111,7 +111,7 @@ class _Run:
         with asyncio.Runner() as runner:
             codes, scope = runner.run(self._scope())
             database = NodeDatabase(self._url, connections_max=1)
-            rebuild = Rebuild(database, wiring.ingest("rebuild", CLOCK))
+            rebuild = Rebuild(database, counting.ingest("rebuild", CLOCK))
             self.tally = rebuild.tally
             verdicts = rebuild.run(scope, mend=self._mend)
             try:

@@ -12,15 +12,12 @@ import socket
 import structlog
 
 from aaa import live_feed
-from aaa.owners import owners
-from aaa.quota_counting import QuotaCounting
 from accounting.drain import Drain, Progress
-from accounting.ingest import Ingest
 from accounting.nas_views import NasViews
 from accounting.quality_report import QualityReport
 from accounting.status import LATE_AFTER_S, IngestStatus
 from accounting.sweep import Sweeper
-from app import ingest_upkeep
+from app import counting, ingest_upkeep
 from app.child import Ready, Stop
 from app.paths import Paths
 from core import status
@@ -44,8 +41,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     database = NodeDatabase(settings.database_url)
     # The data directory is what the positions belong to, and no other instance has it.
     node = f"{socket.gethostname()}:{settings.data_dir}"
-    quotas = QuotaCounting(clock)
-    ingest = Ingest(node, owners=owners, observers=(quotas.observe, live_feed.observe))
+    ingest = counting.ingest(node, clock)
     views = NasViews(database)
     drain = Drain(paths.spool, database, ingest, clock, views=views, published=(views.learn,))
     sweeper = Sweeper(

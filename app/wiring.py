@@ -1,11 +1,6 @@
 """From settings to objects that several parts of `app` build alike."""
 
-from aaa import live_feed
-from aaa.owners import owners
-from aaa.quota_counting import QuotaCounting
 from aaa.rendering import Renderer
-from accounting.ingest import Ingest
-from core.clock import Clock
 from core.config import Settings
 from dictionaries.definitions import Dictionary
 from nas_adapters.profile import ServiceProfile
@@ -24,9 +19,3 @@ def renderer(settings: Settings, dictionary: Dictionary) -> Renderer:
             redirect_url=garden.redirect_url,
         ),
     )
-
-
-def ingest(node: str, clock: Clock) -> Ingest:
-    """Whoever counts, a node or a command, has quotas and directories hear of it."""
-    observers = (QuotaCounting(clock).observe, live_feed.observe)
-    return Ingest(node, owners=owners, observers=observers)

@@ -1,0 +1,16 @@
+"""Ingest with all who must hear of what it counts, for the process and for commands alike.
+
+Apart from `app.wiring`, because a login worker loads that and must not load the database.
+"""
+
+from aaa import live_feed
+from aaa.owners import owners
+from aaa.quota_counting import QuotaCounting
+from accounting.ingest import Ingest
+from core.clock import Clock
+
+
+def ingest(node: str, clock: Clock) -> Ingest:
+    """`node` names whose positions they are; quotas and directories hear of each batch."""
+    observers = (QuotaCounting(clock).observe, live_feed.observe)
+    return Ingest(node, owners=owners, observers=observers)

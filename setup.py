@@ -32,6 +32,7 @@ HOT = (
     "core/radius/dedup.py",
     "core/radius/hiding.py",
     "core/radius/packet.py",
+    "core/radius/ration.py",
     "core/radius/responder.py",
     "core/radius/server.py",
     "core/udp.py",

@@ -11,6 +11,7 @@ crossing into the kernel costs as much as deciding.
 
 import ipaddress
 import socket
+import struct
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -27,6 +28,7 @@ DATAGRAM_OCTETS_MAX: Final = 4097  # one more than RADIUS allows, so that longer
 AT_ONCE: Final = 32
 ADDRESSES_KEPT_MAX: Final = 8_192
 _SO_RCVBUFFORCE: Final = 33  # linux/asm-generic/socket.h; Python does not name it
+_SO_MEMINFO: Final = 55  # linux/asm-generic/socket.h: nine numbers
 _IP_PKTINFO: Final = 8  # linux/in.h
 _MAPPED: Final = "::ffff:"
 
@@ -101,6 +103,13 @@ class Endpoint:
                 address = self._learn(slot)
             found.append((octets, address))
         return found
+
+    def filled(self) -> float:
+        """How much of the receive buffer is in use: at 1.0 the kernel drops what comes."""
+        used, size = struct.unpack_from(
+            "=2I", self.sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36)
+        )
+        return float(used) / float(size)
 
     def send(self, replies: Sequence[tuple[bytes, Address]]) -> int:
         """Send them all; how many the kernel took.  A full send buffer or a vanished route

@@ -51,6 +51,13 @@ class Boxes:
                 return client
         return self.anyone
 
+    @property
+    def only(self) -> Client | None:
+        """Who must have sent whatever came, if that can be said without looking at it."""
+        if self.anyone is None and len(self.by_identifier) == 1:
+            return next(iter(self.by_identifier.values()))
+        return None if self.by_identifier else self.anyone
+
 
 # Hosts of known networks that are remembered once they asked: finding them costs more than
 # answering them.  Bounded, because within such a network anybody may pretend to be many.

@@ -37,14 +37,16 @@ class Complaints:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def note(self, reason: str, source: str, nas_id: int | None = None, nas: str = "") -> None:
-        """A datagram was dropped."""
+    def note(
+        self, reason: str, source: str, nas_id: int | None = None, nas: str = "", count: int = 1
+    ) -> None:
+        """A datagram was dropped, or `count` of them."""
         key = (reason, nas_id)
         complaint = self._waiting.get(key)
         if complaint is None:
             complaint = self._waiting[key] = Complaint(reason, nas, source)
         complaint.source = source
-        complaint.count += 1
+        complaint.count += count
 
     def due(self, now: float) -> Complaint | None:
         """What may be said now, once; the next has to wait."""

@@ -158,6 +158,21 @@ class Responder:
             return None
         return self._decide(packet, client, source, now)
 
+    def is_known(self, host: str) -> bool:
+        """Whether anybody may ask from there at all."""
+        return self.clients.at(host) is not None
+
+    def shed(self, host: str, count: int) -> None:
+        """So many datagrams of a known host were dropped unread, because others want a turn."""
+        boxes = self.clients.at(host)
+        client = None if boxes is None else boxes.only
+        if client is None:  # one of several boxes; which one, nobody looked
+            self.unknown.drop("overload", count)
+            self.complaints.note("overload", host, count=count)
+        else:
+            client.counters.drop("overload", count)
+            self.complaints.note("overload", host, client.id, client.name, count)
+
     def _drop_unknown(self, reason: str, source: Source) -> None:
         self.unknown.drop(reason)
         self.complaints.note(reason, source[0])

@@ -3,6 +3,10 @@
 It drains the socket, sends what the responder answers, wakes up for delayed replies, and
 measures.  A request that makes the handler fail is logged and left unanswered, so that
 the NAS asks again; the next one is served.
+
+While more comes than can be served (fault P15), what waits in the socket moves to a
+`Ration`, which sees to it that everybody gets a share.  Otherwise there is none: it costs
+the ordinary turn a look at how many datagrams it found.
 """
 
 import asyncio
@@ -14,8 +18,9 @@ import structlog
 
 from core.clock import Clock
 from core.radius.complaints import Complaints
+from core.radius.ration import Ration
 from core.radius.responder import Later, Reply, Responder
-from core.udp import Address, Endpoint
+from core.udp import AT_ONCE, Address, Endpoint
 
 log = structlog.get_logger()
 
@@ -24,6 +29,11 @@ log = structlog.get_logger()
 REPLIES_AT_ONCE = 16
 # How long a server that stops waits for answers that depend on others, such as a disk.
 LATER_WITHIN_S = 2.0
+# So many full turns in a row, and a receive buffer filled so far, are an overload.
+FULL_TURNS = 4
+OVERLOADED_AT = 0.25
+# Receiving what has to be refused may cost this much of the time that serving takes.
+REFUSING_SHARE = 0.2
 
 
 class Turn(Protocol):
@@ -65,15 +75,24 @@ class RadiusServer:
         self._turn = turn
         self._timer: asyncio.TimerHandle | None = None
         self._settled = asyncio.Event()  # nobody waits for a later answer any more
+        self._full_turns = 0
+        self._ration: Ration | None = None  # while overloaded
+        self._emptied = asyncio.Event()  # nothing waits in it
+        self._served_s = 0.0  # what the last turn took while overloaded
+        self._is_receiving = True
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(endpoint.sock.fileno(), self._readable)
 
     def stop_receiving(self) -> None:
         """Leave what comes from now on in the socket, for a successor; delayed replies go on."""
+        self._is_receiving = False
         self._loop.remove_reader(self._endpoint.sock.fileno())
 
     async def drained(self) -> None:
         """Wait until the last delayed reply is out, and, for a while, what comes later."""
+        if self._ration is not None:
+            self._emptied.clear()
+            await self._emptied.wait()  # soon: nothing waits there for longer than its patience
         while (due := self.responder.next_due) is not None:
             await asyncio.sleep(max(0.0, due - self._clock.monotonic()) + 0.001)
             self._send_due()
@@ -108,6 +127,7 @@ class RadiusServer:
     def close(self) -> None:
         """Stop serving; the socket stays open, because it may belong to somebody else."""
         self.stop_receiving()
+        self._ration = None
         if self._timer is not None:
             self._timer.cancel()
 
@@ -117,6 +137,66 @@ class RadiusServer:
         except OSError as error:  # e.g. an interface went away; the socket itself lives on
             log.warning("receive_failed", error=str(error))
             return
+        if len(waiting) < AT_ONCE:
+            self._full_turns = 0
+        else:
+            self._full_turns += 1
+            if self._full_turns >= FULL_TURNS:
+                self._full_turns = 0
+                if self._endpoint.filled() >= OVERLOADED_AT:
+                    self._begin_rationing()
+        self._serve(waiting)
+
+    def _begin_rationing(self) -> None:
+        """From here on a turn follows the other, without waiting for the socket."""
+        self._ration = Ration(self.responder.is_known)
+        self._served_s = 0.0
+        self._loop.remove_reader(self._endpoint.sock.fileno())
+        self._loop.call_soon(self._ration_turn, self._ration)
+
+    def _ration_turn(self, ration: Ration) -> None:
+        """Receive as much as we may, serve a portion of what waits, and come again."""
+        if self._ration is not ration:  # closed meanwhile
+            return
+        is_emptied = not self._is_receiving
+        try:
+            if self._is_receiving:
+                is_emptied = self._receive_into(ration, self._clock.monotonic())
+            now = self._clock.monotonic()
+            self._serve(ration.portion(AT_ONCE, now))
+            self._served_s = self._clock.monotonic() - now
+            for host, count in ration.shed().items():
+                self.responder.shed(host, count)
+        finally:  # whatever happens to this turn, there is a next one
+            if ration or not is_emptied:
+                self._loop.call_soon(self._ration_turn, ration)
+            else:
+                self._end_rationing()
+
+    def _end_rationing(self) -> None:
+        self._ration = None
+        self._emptied.set()
+        if self._is_receiving:
+            self._loop.add_reader(self._endpoint.sock.fileno(), self._readable)
+
+    def _receive_into(self, ration: Ration, now: float) -> bool:
+        """Whether that was all there is."""
+        until = now + self._served_s * REFUSING_SHARE
+        while True:
+            try:
+                received = self._endpoint.receive()
+            except OSError as error:
+                log.warning("receive_failed", error=str(error))
+                return True
+            for datagram, source in ration.take(received, now):
+                self.responder.respond(datagram, source, now)
+            if len(received) < AT_ONCE:
+                return True
+            now = self._clock.monotonic()
+            if now >= until:
+                return False
+
+    def _serve(self, waiting: list[tuple[bytes, Address]]) -> None:
         responder, monotonic = self.responder, self._clock.monotonic
         replies: list[tuple[bytes, Address]] = []
         began = monotonic()

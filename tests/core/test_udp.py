@@ -144,6 +144,20 @@ def test_a_full_buffer_drops_instead_of_growing() -> None:
         assert 0 < count < 200
 
 
+def test_how_full_the_buffer_is_shows_before_it_drops() -> None:
+    with bind("127.0.0.1", 0, receive_buffer_octets=65_536) as sock, asking("127.0.0.1") as nas:
+        endpoint, seen = Endpoint(sock), []
+        for _ in range(500):
+            nas.sendto(bytes(1_000), sock.getsockname())
+            seen.append(endpoint.filled())
+        assert seen == sorted(seen)
+        assert 0 < seen[0] < 0.1
+        assert seen[-1] > 0.9
+        while endpoint.receive():
+            pass
+        assert endpoint.filled() < 0.1
+
+
 @pytest.mark.parametrize("size", [0, 1, 4096, 4097, 60_000])
 def test_a_datagram_longer_than_radius_allows_shows_as_such(size: int) -> None:
     with bind("127.0.0.1", 0, receive_buffer_octets=BUFFER) as sock, asking("127.0.0.1") as nas:

@@ -83,6 +83,22 @@ def test_boxes_behind_one_address_are_told_apart_by_name(
     assert sender(CLIENTS.at(host), identifier) == name
 
 
+def test_a_box_alone_at_its_address_is_known_before_its_packet_is_read() -> None:
+    def only(host: str, *names: str) -> Client | None:
+        network = ip_network(host)
+        boxes = Clients((network, name.encode(), client(name)) for name in names).at(host)
+        assert boxes is not None
+        return boxes.only
+
+    unnamed, named = only("192.0.2.1", ""), only("192.0.2.1", "named")
+    assert unnamed is not None
+    assert unnamed.name == ""
+    assert named is not None
+    assert named.name == "named"
+    assert only("192.0.2.1", "left", "right") is None
+    assert only("192.0.2.1", "left", "") is None
+
+
 def test_nobody_is_known_to_an_empty_table() -> None:
     assert Clients().at("192.0.2.1") is None
 

@@ -2,9 +2,11 @@
 
 import time
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
+from core.radius.clients import Clients
 from core.radius.complaints import Complaint
 from core.radius.responder import Port, Reply
 from core.radius.types import ACCESS_CHALLENGE, ACCESS_REJECT, PACKET_LENGTH_MAX
@@ -50,6 +52,23 @@ def test_a_stranger_costs_a_look_up_and_leaves_one_line_for_the_log() -> None:
     assert bench.responder.complaints.due(0.0) == Complaint("unknown-client", "", STRANGER[0], 1)
     assert bench.responder.served is None
     assert (len(bench.cache), bench.handler.asked) == (0, [])
+
+
+def test_what_is_dropped_unread_counts_for_the_client_that_sent_it() -> None:
+    bench = Bench()
+    bench.responder.shed(STRICT[0], 5)
+    bench.responder.shed(STRICT[0], 2)
+    assert bench.drops() == {"overload": 7}
+    assert bench.responder.complaints.due(0.0) == Complaint("overload", "strict", STRICT[0], 7)
+
+
+def test_what_is_dropped_unread_of_several_boxes_counts_for_none_of_them() -> None:
+    bench = Bench()
+    here, client = ip_network(STRICT[0]), bench.clients[STRICT]
+    bench.responder.clients = Clients([(here, b"a", client), (here, b"b", client)])
+    bench.responder.shed(STRICT[0], 5)
+    assert bench.responder.unknown.drops == {"overload": 5}
+    assert bench.responder.complaints.due(0.0) == Complaint("overload", "", STRICT[0], 5)
 
 
 def test_a_known_address_with_an_unknown_secret_leaves_nothing_but_a_count() -> None:

@@ -3,9 +3,10 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
 
+import pytest
 from structlog.testing import capture_logs
 
 from core.clock import Clock
@@ -26,9 +27,12 @@ class Turns:
 
     def __init__(self) -> None:
         self.begun = self.ended = 0
+        self.fails_at = -1
 
     def begin(self) -> None:
         self.begun += 1
+        if self.begun == self.fails_at:
+            raise RuntimeError("a bug")
 
     def end(self) -> None:
         self.ended += 1
@@ -49,6 +53,23 @@ class Served:
     async def receive(self) -> bytes:
         async with asyncio.timeout(5):
             return await asyncio.get_running_loop().sock_recv(self.nas, 4096)
+
+    def burst(self, count: int) -> None:
+        """Ask all at once, from some ports, before anything is served."""
+        for first in range(0, count, 256):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nas:
+                nas.bind(("127.0.0.1", 0))
+                for identifier in range(min(256, count - first)):
+                    nas.sendto(login(identifier), self.sock.getsockname())
+
+    async def has_asked(self, count: int) -> bool:
+        """Whether so many get as far as the handler, and not one more."""
+        for _ in range(500):
+            if len(self.bench.handler.asked) >= count:
+                break
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        return len(self.bench.handler.asked) == count
 
     async def is_silent(self) -> bool:
         try:
@@ -165,6 +186,43 @@ async def test_what_two_sockets_drop_is_one_line_together() -> None:
                 other.nas.send(login(identifier))
                 await asyncio.sleep(0.001)
         assert len(logs) == 1
+
+
+BURST = 1_400  # fills more than a quarter of the receive buffer, and fits
+
+
+async def test_a_burst_that_fits_is_served_whole_and_then_all_is_as_before() -> None:
+    async with served() as one:
+        one.burst(BURST)
+        assert await one.has_asked(BURST)
+        assert one.bench.drops() == {}
+        one.nas.send(login(1))
+        assert (await one.receive())[1] == 1
+
+
+async def test_a_turn_that_fails_in_an_overload_is_not_the_last(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with served() as one:
+        one.turns.fails_at = 20
+        one.burst(BURST)
+        assert await one.has_asked(BURST - AT_ONCE)
+        assert "a bug" in caplog.text
+
+
+async def test_draining_in_an_overload_serves_what_was_received_and_leaves_the_rest() -> None:
+    async with served() as one:
+        one.burst(BURST)
+        for _ in range(10):  # of the loop, each of them a turn of ours
+            await asyncio.sleep(0)
+        one.server.stop_receiving()
+        await one.server.drained()
+        left = 0
+        with suppress(BlockingIOError):
+            while one.sock.recv(4096):
+                left += 1
+        assert left > 0
+        assert await one.has_asked(BURST - left)
 
 
 async def test_draining_sends_what_was_promised_and_takes_no_more() -> None:

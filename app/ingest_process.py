@@ -31,6 +31,7 @@ STATUS_EVERY_S = 1.0
 # The collector looks at every list of a batch again and again and finds no garbage: half of
 # the processor's time.  What little there is in cycles can wait for a minute.
 COLLECT_EVERY_S = 60.0
+CONNECTIONS = 4
 
 
 async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
@@ -38,7 +39,8 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     assert settings.database_url is not None, "the supervisor resolves it"
     clock = Clock()
     paths = Paths(settings.data_dir)
-    database = NodeDatabase(settings.database_url)
+    # One for the drain, the others for what goes on beside it.
+    database = NodeDatabase(settings.database_url, connections_max=CONNECTIONS)
     # The data directory is what the positions belong to, and no other instance has it.
     node = f"{socket.gethostname()}:{settings.data_dir}"
     ingest = counting.ingest(node, clock)

@@ -87,6 +87,8 @@ class Drain:
         self._troubled: set[Path] = set()
         self._ahead: asyncio.Task[Reading] | None = None
         self._count_at = 0.0
+        self._oldest: Place | None = None
+        self._oldest_since = 0.0  # monotonic: since when that is the oldest
 
     async def run(self) -> None:
         """Drain until cancelled."""
@@ -121,12 +123,11 @@ class Drain:
         """
         reading = await self._next()
         if not reading.raw:
+            self._oldest = None
             self.progress.oldest_at = 0.0
             self.progress.drained_at = self._clock.unix_s()
             return 0
-        self.progress.oldest_at = min(
-            portion.records[0].received_at for portion in reading.portions
-        )
+        self.progress.oldest_at = self._oldest_at(reading.portions)
         assumed = dict(self._positions)
         assumed.update((one.segment, one.last_seq) for one in reading.portions)
         if len(reading.raw) >= self._records_max:  # there is more
@@ -142,6 +143,19 @@ class Drain:
             await self._forget_ahead()
             raise
         return len(reading.raw)
+
+    def _oldest_at(self, portions: Sequence[Portion]) -> float:
+        """When the oldest record came.  Where the clock was set back since then, the time for
+        which it has been seen to wait says it: else nobody would hear of it for long."""
+        received_at, segment, seq = min(
+            (portion.records[0].received_at, portion.segment, portion.records[0].seq)
+            for portion in portions
+        )
+        place: Place = (segment, seq)
+        if place != self._oldest:
+            self._oldest, self._oldest_since = place, self._clock.monotonic()
+        waited_s = self._clock.monotonic() - self._oldest_since
+        return min(received_at, self._clock.unix_s() - waited_s)
 
     async def prune(self) -> None:
         """Forget the positions of segments that are long gone."""

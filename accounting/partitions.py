@@ -22,6 +22,8 @@ DEFAULT: Final = f"{SCHEMA}.{PREFIX}default"
 DAYS_AHEAD: Final = 7
 DAYS_BACK: Final = 3  # a backlog that waited for the database finds its days
 LOCK_TIMEOUT_S: Final = 2
+# A clock that is years ahead for an hour costs the oldest day and not all that is kept.
+DROPPED_AT_ONCE_MAX: Final = 1
 
 _EXISTING: Final = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -50,7 +52,7 @@ def expired(days: list[date], today: date, keep_days: int) -> list[date]:
 
 
 async def keep_up(owner: asyncpg.Connection, now: datetime, keep_days: int) -> Kept:
-    """Make the days to come and drop those that are over; `owner` is outside a transaction."""
+    """Make the days to come and drop the oldest that is over; `owner` is outside a transaction."""
     kept = Kept()
     today = now.astimezone(UTC).date()
     await owner.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
@@ -58,7 +60,7 @@ async def keep_up(owner: asyncpg.Connection, now: datetime, keep_days: int) -> K
     for day in wanted(today):
         if day not in existing and day >= today - timedelta(days=keep_days):
             (kept.made if await _made(owner, day) else kept.late).append(day)
-    for day in expired(existing, today, keep_days):
+    for day in expired(existing, today, keep_days)[:DROPPED_AT_ONCE_MAX]:
         (kept.dropped if await _dropped(owner, day) else kept.late).append(day)
     return kept
 

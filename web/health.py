@@ -42,14 +42,14 @@ def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
     A node that answers no logins (`logs_in`) serves as long as it can say so.
     """
     workers = status.read(directory, "worker-*", WorkerStatus)
-    alive = sum(1 for _, said_at in workers.values() if now_s - said_at < FRESH_S)
+    alive = sum(1 for _, said_at in workers.values() if _is_fresh(said_at, now_s))
     accounting = _accounting(directory, [said for said, _ in workers.values()], now_s)
     serving = alive > 0 or not logs_in
     replicator = status.read(directory, "replicator", ReplicatorStatus).get("replicator")
     if replicator is None:
         return Health(serving, alive, "away", None, None, accounting)
     said, said_at = replicator
-    connected = said.connected and now_s - said_at < FRESH_S
+    connected = said.connected and _is_fresh(said_at, now_s)
     return Health(
         serving,
         alive,
@@ -60,12 +60,18 @@ def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
     )
 
 
+def _is_fresh(said_at: float, now_s: float) -> bool:
+    """Whether it was said just now.  What was said in the future, before the clock was set
+    back, nobody has said again since."""
+    return abs(now_s - said_at) < FRESH_S
+
+
 def _accounting(directory: Path, workers: Sequence[WorkerStatus], now_s: float) -> AccountingHealth:
     alarms = {
         worker.spool.refusing or "spool-filling" for worker in workers if worker.spool.is_alarming
     }
     ingest = status.read(directory, "ingest", IngestStatus).get("ingest")
-    if ingest is None or now_s - ingest[1] >= FRESH_S:
+    if ingest is None or not _is_fresh(ingest[1], now_s):
         if any(worker.spool.records for worker in workers):
             alarms.add("ingest-silent")
         return AccountingHealth(None, 0.0, tuple(sorted(alarms)))

@@ -59,16 +59,17 @@ def dictionary() -> Dictionary:
 
 
 class ManualClock(Clock):
-    """Both clocks run alike, when they are told to."""
+    """Both clocks run alike, when they are told to; the wall's can be set."""
 
     def __init__(self) -> None:
         self.at = 0.0
+        self.wall_ahead_s = 0.0
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.unix_s(), UTC)
 
     def unix_s(self) -> float:
-        return STARTED_AT + self.at
+        return STARTED_AT + self.at + self.wall_ahead_s
 
     def monotonic(self) -> float:
         return self.at

@@ -17,7 +17,7 @@ from threading import Event
 from typing import Unpack
 
 from bench import freeradius, postgres, processes, radload
-from bench.accounting_packets import STEPS, Stream, whole
+from bench.accounting_packets import Stream, whole
 from bench.measure import Sample, Server, in_turn, middle, visit
 from bench.population import INTERIM_S, NASES
 from bench.processes import Failed
@@ -30,7 +30,6 @@ BACKLOG_LOGINS_PER_S = 500
 CALM_SLICES = 4
 LOOK_EVERY_S = 0.5
 LASTS_S_MAX = 22 * 3600
-ROUNDING = 1.05  # visits read whole turns of the boxes
 # As a NAS does: what is not answered comes again, with the same identifier.
 AS_A_NAS: radload.Options = {
     "timeout_s": 3.0, "retries": 5, "sources": NASES, "sockets": NASES
@@ -43,16 +42,17 @@ def stream(setting: Setting) -> Stream:
     What is older than a day is not believed (`accounting.event_time`), so intervals get
     shorter where there are too many of them.
     """
-    a_repetition = setting.records + OFFERED_PER_S * setting.open_s
-    a_repetition += setting.receipts * len(WINDOWS) * 2
+    visits = [setting.records, int(OFFERED_PER_S * setting.open_s)]
+    visits += [setting.receipts] * len(WINDOWS) * 2
     records = (
-        setting.repetitions * a_repetition + setting.backlog_repetitions * setting.backlog
-    ) * ROUNDING
-    intervals = records / setting.sessions + STEPS
-    interval_s = min(INTERIM_S, int(LASTS_S_MAX / intervals))
-    return Stream(
-        setting.sessions, setting.past, int(time.time() - intervals * interval_s), interval_s
+        whole(setting.sessions)  # to warm up
+        + setting.repetitions * sum(map(whole, visits))
+        + setting.backlog_repetitions * whole(setting.backlog)
     )
+    intervals = records / setting.sessions
+    interval_s = min(INTERIM_S, int(LASTS_S_MAX / intervals))
+    began_at = int(time.time() - intervals * interval_s)
+    return Stream(setting.sessions, setting.past, began_at, interval_s)
 
 
 @dataclass(slots=True)
@@ -86,6 +86,7 @@ class Reader:
         count = whole(records)
         self.stream.write(self.file, self.position, count)
         self.position += count
+        assert self.stream.sent_at(self.position) <= time.time(), "nobody believes the future"
         wanted: radload.Options = {**AS_A_NAS, "count": count}
         wanted.update(options)
         sample = visit(

@@ -48,6 +48,10 @@ class Stream:
         """How many there must be."""
         return self.sessions + self.past // PAST_EACH
 
+    def sent_at(self, records: int) -> int:
+        """When so many are sent."""
+        return self.began_at + records * self.interval_s // self.sessions
+
     def record(self, n: int) -> bytes:
         """Record n, its attributes."""
         box, position = place(n)

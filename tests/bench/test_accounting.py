@@ -9,7 +9,7 @@ import pytest
 
 from bench import accounting, freeradius, packets, radload
 from bench.accounting import Reader
-from bench.accounting_packets import WHOLE, Stream
+from bench.accounting_packets import WHOLE, Stream, whole
 from bench.processes import Failed
 from bench.scenarios import QUICK, Setting
 from bench.turnpike import installation
@@ -87,10 +87,11 @@ def test_freeradius_writes_a_detail_of_every_record(stream: Stream, tmp_path: Pa
         Reader(server, stream, tmp_path / "detail").read("receipts", 0, 1, window=32)
 
 
-def test_the_stream_ends_now_however_much_is_read() -> None:
-    usual = accounting.stream(Setting())
-    assert usual.interval_s == 300
-    long = accounting.stream(Setting(repetitions=100))
-    assert long.interval_s < 60
-    for stream in (usual, long):
-        assert time.time() - 23 * 3600 < stream.began_at < time.time()
+@pytest.mark.parametrize("setting", [QUICK, Setting(), Setting(repetitions=100)])
+def test_the_stream_ends_now_and_began_no_longer_ago_than_is_believed(setting: Setting) -> None:
+    stream = accounting.stream(setting)
+    assert stream.interval_s == 300 or setting.repetitions == 100
+    assert time.time() - 23 * 3600 < stream.began_at
+    backlogs = setting.backlog_repetitions * whole(setting.backlog)
+    read = setting.repetitions * whole(setting.records) + backlogs
+    assert stream.sent_at(read) < time.time()

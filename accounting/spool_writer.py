@@ -287,6 +287,8 @@ class DiskSpool(Generic[Ticket]):
             return self._retry_at - now
         if self._backlog is None or self._backlog.records or self._segment is None:
             return LOOK_EVERY_S
+        if self._refusing == FULL:  # what was filled just now is to be closed
+            return LOOK_EVERY_S
         if self._segment.records:
             return max(0.05, self._segment.opened_at + self._limits.segment_age_s - now)
         return None

@@ -178,6 +178,21 @@ async def test_a_full_spool_refuses_until_ingest_has_made_room(
     await until(lambda: caller.durable[-1] == taken)
 
 
+async def test_a_segment_that_filled_the_spool_is_handed_over_at_once(
+    open_spool: Open, tmp_path: Path
+) -> None:
+    """It was left open until it was a minute old, and until then ingest could make no room."""
+    spool, caller = open_spool(records_max=1000)
+    taken = 0
+    while not spool.append(record(taken), taken):
+        taken += 1
+        if taken == 1000:
+            await caller.told(taken)
+    await until(lambda: [segment.is_finished for segment in segments(tmp_path)] == [True])
+    segments(tmp_path)[0].remove()
+    await until(lambda: not spool.status.refusing)
+
+
 async def test_what_an_earlier_process_left_counts_and_stays(
     open_spool: Open, tmp_path: Path
 ) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from accounting.about import About
 from accounting.folding import Folded
 from accounting.generations import Generation
 from accounting.identity import SessionKey
-from accounting.records import About
 from accounting.usage import Usage
 from core.db import Tx
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from accounting.about import About
 from accounting.counters import plausible
 from accounting.evidence import exceeds
 from accounting.generations import Generation, extend
@@ -25,7 +26,6 @@ from accounting.memory import (
     RECENT_MAX,
     Chunk,
     Hot,
-    about_key,
     abouts_of,
     decode_hot,
     encode,
@@ -37,7 +37,7 @@ from accounting.memory import (
     state_of,
 )
 from accounting.points import BEGINS, GOES_ON, UNKNOWN, Mark, Point, point
-from accounting.records import About, Record
+from accounting.records import Record
 from accounting.sessions import derive, described
 from accounting.usage import QUARTER_S, Interval, Usage, by_quarter, difference
 
@@ -98,7 +98,7 @@ class Group:
         may have come before the records that it closes.  `history` are the octets of the
         group's chunks by number, when `NeedsHistory` asked for them.
         """
-        p = point(record, about_key(record.about))
+        p = point(record, record.about_key)
         hot = self.hot
         if marks:
             earliest_s = min(hot.earliest_s, p.at_s) if hot.last is not None else p.at_s
@@ -113,7 +113,7 @@ class Group:
                     return self._extended(p, *step)
             elif self._knows(p):
                 return Change(self)
-        return self._rederived(p, marks, record.about, history)
+        return self._rederived(p, marks, record, history)
 
     def mark(self, mark: Mark, history: Sequence[bytes] | None = None) -> Change | NeedsHistory:
         """Take what closes its open session (see `closing`)."""
@@ -198,7 +198,7 @@ class Group:
         self,
         p: Point | None,
         marks: Sequence[Mark],
-        about: About | None,
+        record: Record | None,
         history: Sequence[bytes] | None,
     ) -> Change | NeedsHistory:
         hot = self.hot if history is None else rewound(self.hot, history)
@@ -221,8 +221,8 @@ class Group:
         before = derive(points, hot.marks, state)
         after = derive(known, all_marks, state)
         abouts, described_anew = self.abouts, False
-        if p is not None and about is not None:
-            abouts = remembered(abouts, p.about, about, after.generations)
+        if p is not None and record is not None:
+            abouts = remembered(abouts, p.about, record.about, after.generations)
             described_anew = abouts != self.abouts
         old = {g.number: g for g in before.generations}
         new = {g.number: g for g in after.generations}

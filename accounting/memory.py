@@ -10,14 +10,13 @@ Knows how it is stored, and of the rules only `derive`.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
-from zlib import crc32
 
 import msgspec
 from msgspec.structs import replace
 
+from accounting.about import About
 from accounting.generations import Generation
 from accounting.points import GOES_ON, Mark, Point
-from accounting.records import About
 from accounting.sessions import BEGINNING, Derived, State, derive
 from accounting.usage import QUARTER_S
 
@@ -103,11 +102,6 @@ def marks_in(history: Iterable[bytes]) -> list[Mark]:
 def abouts_of(octets: bytes) -> dict[int, About]:
     """The descriptions that came with a group's points, by key."""
     return _read_abouts(octets) if octets else {}
-
-
-def about_key(about: About) -> int:
-    """What points call a description by."""
-    return crc32(encode(about))
 
 
 def remembered(octets: bytes, key: int, about: About, generations: Collection[Generation]) -> bytes:

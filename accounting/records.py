@@ -11,24 +11,11 @@ from typing import Final
 
 import msgspec
 
+from accounting.about import About, about_in, key_of, reported_in, told_in
 from accounting.event_time import MAX_SKEW_AHEAD_S, MAX_SKEW_BACK_S, event_time
-from accounting.framed import ipv4, ipv6, ipv6_prefix, mac
 from core.octets import to_text
 from core.radius.packet import Packet
-from core.radius.types import (
-    ACCT_SESSION_ID,
-    ACCT_STATUS_TYPE,
-    CALLING_STATION_ID,
-    CLASS,
-    FRAMED_IP_ADDRESS,
-    NAS_IDENTIFIER,
-    NAS_IP_ADDRESS,
-    NAS_IPV6_ADDRESS,
-    NAS_PORT,
-    NAS_PORT_ID,
-    USER_NAME,
-    VENDOR_SPECIFIC,
-)
+from core.radius.types import ACCT_SESSION_ID, ACCT_STATUS_TYPE, CLASS
 
 # Acct-Status-Type (RFC 2866 §5.1).  Plain integers: compared several times a record.
 START: Final = 1
@@ -46,15 +33,9 @@ ACCT_SESSION_TIME: Final = 46
 ACCT_INPUT_PACKETS: Final = 47
 ACCT_OUTPUT_PACKETS: Final = 48
 ACCT_TERMINATE_CAUSE: Final = 49
-ACCT_MULTI_SESSION_ID: Final = 50
 ACCT_INPUT_GIGAWORDS: Final = 52
 ACCT_OUTPUT_GIGAWORDS: Final = 53
 EVENT_TIMESTAMP: Final = 55
-FRAMED_IPV6_PREFIX: Final = 97
-DELEGATED_IPV6_PREFIX: Final = 123
-FRAMED_IPV6_ADDRESS: Final = 168
-DSL_FORUM: Final = 3561  # RFC 4679
-AGENT_CIRCUIT_ID: Final = 1
 
 CLASS_MARK: Final = b"ai:"  # ours: 16 hex digits of subscriber, 16 of nonce
 _CLASS_LENGTH: Final = 35
@@ -90,24 +71,6 @@ class NasView(msgspec.Struct, frozen=True, gc=False):
         return self.swap_octets ^ (later % 2 == 1)
 
 
-class About(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Who and where, as one record tells it: escaped text, empty where it does not."""
-
-    user_name: str = ""
-    subscriber_id: int = 0  # from our Class; 0: the NAS returned none
-    calling_station_id: str = ""
-    mac: str = ""  # 12 hex digits, if the Calling-Station-Id is one
-    circuit_id: str = ""
-    nas_port_id: str = ""
-    nas_port: int | None = None
-    framed_ipv4: str = ""
-    framed_ipv6: str = ""  # Framed-IPv6-Address, else Framed-IPv6-Prefix
-    delegated_ipv6: str = ""
-    multi_session_id: str = ""
-    nas_identifier: str = ""
-    nas_address: str = ""  # as the NAS names itself, not where the packet came from
-
-
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One Accounting-Request that the rules can work with.
 
@@ -136,8 +99,18 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     sent_gigawords: bool
     wide: bool  # this NAS is known to send gigawords: a falling counter is no wrap
     line_bps: int | None
-    about: About
+    told: bytes  # who and where, for `about`
     swapped: bool = False  # what was sent as input counts as output
+
+    @property
+    def about(self) -> About:
+        """Who and where.  Worked out when asked, for nobody asks of an ordinary Interim."""
+        return about_in(self.told)
+
+    @property
+    def about_key(self) -> int:
+        """What the points of its session call `about`."""
+        return key_of(self.told)
 
 
 class Unreadable(msgspec.Struct, frozen=True, gc=False):
@@ -183,12 +156,11 @@ def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreada
         input_packets, output_packets = output_packets, input_packets
 
     subscriber_id, nonce = ours(packet) if CLASS in first else (0, "")
-    about = _about(packet, subscriber_id)
     return Record(
         status,
         nas.tenant_id,
         nas.id,
-        about.nas_identifier or about.nas_address,
+        reported_in(first),
         to_text(acct_session_id) if acct_session_id else "",
         nonce,
         at_s,
@@ -206,40 +178,8 @@ def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreada
         sent_gigawords,
         sent_gigawords or nas.sends_gigawords,
         nas.line_bps,
-        about,
+        told_in(packet, subscriber_id),
         swapped,
-    )
-
-
-def _about(packet: Packet, subscriber_id: int) -> About:
-    first = packet.first
-    name = first.get(USER_NAME)
-    calling = first.get(CALLING_STATION_ID)
-    circuit = packet.vendor(DSL_FORUM, AGENT_CIRCUIT_ID) if VENDOR_SPECIFIC in first else None
-    port_id = first.get(NAS_PORT_ID)
-    framed_ipv4 = first.get(FRAMED_IP_ADDRESS)
-    framed_ipv6 = first.get(FRAMED_IPV6_ADDRESS)
-    framed_prefix = first.get(FRAMED_IPV6_PREFIX)
-    delegated = first.get(DELEGATED_IPV6_PREFIX)
-    multi = first.get(ACCT_MULTI_SESSION_ID)
-    identifier = first.get(NAS_IDENTIFIER)
-    nas_ipv6 = first.get(NAS_IPV6_ADDRESS)
-    nas_ipv4 = first.get(NAS_IP_ADDRESS)
-    return About(
-        to_text(name) if name else "",
-        subscriber_id,
-        to_text(calling) if calling else "",
-        mac(calling) if calling else "",
-        to_text(circuit) if circuit else "",
-        to_text(port_id) if port_id else "",
-        _number(first.get(NAS_PORT)),
-        ipv4(framed_ipv4) if framed_ipv4 else "",
-        (ipv6(framed_ipv6) if framed_ipv6 else "")
-        or (ipv6_prefix(framed_prefix) if framed_prefix else ""),
-        ipv6_prefix(delegated) if delegated else "",
-        to_text(multi) if multi else "",
-        to_text(identifier) if identifier else "",
-        (ipv6(nas_ipv6) if nas_ipv6 else "") or (ipv4(nas_ipv4) if nas_ipv4 else ""),
     )
 
 

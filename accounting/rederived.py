@@ -11,13 +11,14 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from accounting.about import About
 from accounting.counted_as import view_of
 from accounting.generations import Generation
 from accounting.groups import Group
 from accounting.identity import SessionKey, session_key
-from accounting.memory import NEW, Chunk, Hot, about_key, encoded_abouts, rebuilt, sealed
+from accounting.memory import NEW, Chunk, Hot, encoded_abouts, rebuilt, sealed
 from accounting.points import Mark, Point, point
-from accounting.records import NAS_STATUSES, About, Record, read
+from accounting.records import NAS_STATUSES, Record, read
 from accounting.sessions import Derived, derive, described
 from accounting.usage import Amounts, Bucket, by_quarter
 from core.radius.packet import Malformed, parse
@@ -61,8 +62,9 @@ class Told:
     def add(self, raw: RawRecord, record: Record) -> None:
         """Take one of them."""
         self.records += 1
-        key = about_key(record.about)
-        self.abouts.setdefault(key, record.about)
+        key = record.about_key
+        if key not in self.abouts:
+            self.abouts[key] = record.about
         self.points.add(point(record, key))
         self.late_s = max(self.late_s, raw.received_at_s - record.at_s)
         if raw.session_id is None:

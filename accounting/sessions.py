@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
+from accounting.about import About
 from accounting.generations import CLOSED_BY, Generation
 from accounting.points import Mark, Point
-from accounting.records import About
 from accounting.usage import Interval
 from accounting.walk import Walk
 

@@ -1,12 +1,22 @@
 """What a NAS tells, for tests: records and points with good defaults."""
 
 from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Network
 
+from accounting.about import FRAMED_IPV6_PREFIX, About, about_in, told_in
 from accounting.generations import Generation
 from accounting.groups import Change, Group
 from accounting.points import Mark
-from accounting.records import INTERIM, START, STOP, About, Record
+from accounting.records import INTERIM, START, STOP, Record
 from accounting.usage import Amounts, Usage
+from core.radius.packet import attribute, parse
+from core.radius.types import (
+    CALLING_STATION_ID,
+    FRAMED_IP_ADDRESS,
+    NAS_IDENTIFIER,
+    NAS_PORT_ID,
+    USER_NAME,
+)
 
 NOON_S = 1_767_268_800  # 2026-01-01 12:00:00 UTC
 MB = 1_000_000
@@ -52,8 +62,28 @@ def record(
         sent_gigawords=wide,
         wide=wide,
         line_bps=line_bps,
-        about=about,
+        told=told_by(about),
     )
+
+
+def told_by(about: About) -> bytes:
+    """The attributes that make it, as far as tests need any."""
+    prefix = IPv6Network(about.framed_ipv6 or "::/0")
+    values = {
+        USER_NAME: about.user_name.encode(),
+        CALLING_STATION_ID: about.calling_station_id.encode(),
+        NAS_PORT_ID: about.nas_port_id.encode(),
+        NAS_IDENTIFIER: about.nas_identifier.encode(),
+        FRAMED_IP_ADDRESS: IPv4Address(about.framed_ipv4).packed if about.framed_ipv4 else b"",
+        FRAMED_IPV6_PREFIX: bytes((0, prefix.prefixlen)) + prefix.network_address.packed
+        if about.framed_ipv6
+        else b"",
+    }
+    attributes = b"".join(attribute(number, value) for number, value in values.items() if value)
+    header = b"\x04\0" + (20 + len(attributes)).to_bytes(2, "big") + bytes(16)
+    told = told_in(parse(header + attributes), about.subscriber_id)
+    assert about_in(told) == about
+    return told
 
 
 def start(at_s: int = 0, **more: object) -> Record:

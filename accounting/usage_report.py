@@ -25,7 +25,7 @@ from core.db import Tx
 from core.errors import Invalid
 from core.tenancy import Tenant
 
-QUARTERS_MAX: Final = timedelta(days=62)
+QUARTERS_MAX: Final = timedelta(days=32)  # a month, also one with an hour more
 HOURS: Final = timedelta(days=31)  # of a session that goes on for longer, the last
 
 

@@ -104,7 +104,7 @@ def show(
     tenant: TenantCode = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one session with all that is known of it, and its usage by hour.
+    """Show one session with all that is known of it, and its usage by hour, of the last 31 days.
 
     A session that is no subscriber's has no usage by hour here (null), only its totals.
     """

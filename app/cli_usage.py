@@ -60,7 +60,7 @@ def command(
     """Sum what a subscriber used, in octets and seconds of session time.
 
     Days, months and hours are those of the tenant's time zone; periods without usage are left
-    out.  Hours are told for 62 days at once.  The confidence is the worst of a period: good,
+    out.  Hours are told for 32 days at once.  The confidence is the worst of a period: good,
     low (a counter left room for doubt) or quarantine (more than the line carries).
     """
     first, last = given("--from", from_), given("--to", to)

@@ -204,7 +204,6 @@ def questions(sessions: int) -> dict[str, Question]:
     middle = sessions // 2
     oldest_open = sessions - subscribers_of(sessions) + 1
     month = {"start": END - timedelta(days=31), "end": END}
-    most = {"start": END - usage_report.QUARTERS_MAX, "end": END}
 
     def page(before: int = listing.ID_MAX, **wanted: Any) -> Question:
         return lambda tx: listing.page(tx, Wanted(**wanted), before=before, limit=100)
@@ -237,7 +236,6 @@ def questions(sessions: int) -> dict[str, Question]:
         "usage --by day, 24 months": used(2, By.DAY),
         "usage --by day, a month": used(2, By.DAY, **month),
         "usage --by hour, a month": used(2, By.HOUR, **month),
-        "usage --by hour, 62 days": used(2, By.HOUR, **most),
         "usage --by month, 24 months, a row an hour": used(1, By.MONTH),
         "usage --by hour, a month, a row an hour": used(1, By.HOUR, **month),
         "who-had IPv4": had("100.64.0.7", END - timedelta(days=300)),

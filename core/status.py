@@ -1,13 +1,15 @@
 """What each process says of itself, once a second, where the web process can read it.
 
-A file per process, replaced whole: no socket to hang on, and what a process said last
-survives it.  Knows no process and no metric; those are `app`'s and `web`'s words.
+A file per process, replaced whole as long as there is room: no socket to hang on, and what
+a process said last survives it.  Knows no process and no metric; those are `app`'s and
+`web`'s words.
 """
 
 import contextlib
+import errno
 import os
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import structlog
@@ -15,6 +17,8 @@ import structlog
 log = structlog.get_logger()
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+BLOCK_OCTETS: Final = 4096  # what grows a little keeps its size
 
 
 class Reporter:
@@ -46,13 +50,30 @@ def write(directory: Path, name: str, status: msgspec.Struct) -> None:
     path = directory / f"{name}.json"
     # While one is replaced by its successor both speak under the same name.
     fresh = path.with_suffix(f".{os.getpid()}.new")
+    octets = msgspec.json.encode(status)
+    octets = octets.ljust(-(-len(octets) // BLOCK_OCTETS) * BLOCK_OCTETS)  # to JSON it is the same
     try:
-        fresh.write_bytes(msgspec.json.encode(status))
+        fresh.write_bytes(octets)
         fresh.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             fresh.unlink()
-        raise
+        _write_over(path, octets)
+
+
+def _write_over(path: Path, octets: bytes) -> None:
+    """Put it into the blocks that the file has: a disk without room for another takes that,
+    and a node that answers logins must not seem dead.  Who reads just then reads rubbish,
+    which is left out.
+
+    Raises:
+        OSError: there is no such file, it is too small, or the disk fails.
+    """
+    with path.open("r+b", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size < len(octets):
+            raise OSError(errno.ENOSPC, "no room for a longer status", str(path))
+        file.write(octets)
+        file.truncate()
 
 
 def read(directory: Path, pattern: str, kind: type[T]) -> dict[str, tuple[T, float]]:

@@ -7,7 +7,7 @@ sense of the sums.
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from itertools import islice
 from operator import itemgetter
@@ -101,14 +101,14 @@ async def add(connection: asyncpg.Connection, found: dict[Nas, Tally], at_s: flo
     NAS waits for its end."""
     if not found:
         return
-    counts = zip(*(astuple(tally.counts) for tally in found.values()), strict=True)
+    counts = [tally.counts for tally in found.values()]
     await connection.execute(
         _ADD,
         [tenant_id for tenant_id, _ in found],
         [nas_id for _, nas_id in found],
         [tally.skew_s for tally in found.values()],
         day_of(at_s),
-        *map(list, counts),
+        *([getattr(one, name) for one in counts] for name in _COUNTS),
     )
 
 

@@ -5,9 +5,12 @@ get.  Groups that need their history to take a record are named and left alone; 
 again with it, they are folded like the others.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from struct import Struct
+from collections.abc import Iterator, Mapping, Sequence, Set
+from struct import Struct, unpack
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import msgspec
 
 from accounting.generations import Generation
 from accounting.groups import Change, Group, NeedsHistory
@@ -19,10 +22,10 @@ from accounting.records import Record
 from accounting.usage import Usage
 
 _session = Struct(">qq")
+NO_CHUNKS: Final[Mapping[int, bytes]] = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A group as it lies in the database; a new one has nothing yet."""
 
     state: bytes = b""
@@ -30,9 +33,11 @@ class Stored:
     sessions: bytes = b""
 
 
-@dataclass(slots=True)
-class Folded:
-    """One group after the batch.  `name` is what it is stored under."""
+class Folded(msgspec.Struct, gc=False):
+    """One group after the batch.  `name` is what it is stored under.
+
+    A struct, and with sets that are shared while they are empty: a batch makes thousands.
+    """
 
     name: bytes
     key: SessionKey
@@ -41,15 +46,15 @@ class Folded:
     subscribers: list[int]  # by generation; 0: nobody's, as far as we know
     is_new: bool
     known: int  # how many generations were in the database before
-    changed: dict[int, Generation] = field(default_factory=dict)
-    gone: set[int] = field(default_factory=set)
-    reopened: set[int] = field(default_factory=set)  # by now: a close was proved wrong
-    usage: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
-    chunks: dict[int, bytes] = field(default_factory=dict)
+    before: Hot = NEW  # the group as it was
+    changed: dict[int, Generation] = {}
+    gone: Set[int] = frozenset()
+    reopened: Set[int] = frozenset()  # by now: a close was proved wrong
+    usage: dict[tuple[int, int, int], list[int]] = {}
+    chunks: Mapping[int, bytes] = NO_CHUNKS
     described: bool = False
     repeated: int = 0  # records that told nothing new
     is_odd: bool = False  # something closed, or was re-opened, or is in doubt
-    before: Hot = NEW  # the group as it was
 
     def sessions(self) -> bytes:
         """For `Stored.sessions`."""
@@ -66,18 +71,11 @@ def opened(name: bytes, key: SessionKey, stored: Stored | None) -> Folded:
     """A group as it was stored, or a new one, ready for its records."""
     if stored is None:
         return Folded(name, key, Group(), [], [], True, 0)
-    pairs = session_pairs(stored.sessions)
-    group = Group.decode(stored.state, stored.abouts)
-    return Folded(
-        name,
-        key,
-        group,
-        [session_id for session_id, _ in pairs],
-        [subscriber_id for _, subscriber_id in pairs],
-        False,
-        len(pairs),
-        before=group.hot,
-    )
+    state, abouts, sessions = stored
+    group = Group.decode(state, abouts)
+    numbers = unpack(f">{len(sessions) // 8}q", sessions)
+    ids = list(numbers[::2])
+    return Folded(name, key, group, ids, list(numbers[1::2]), False, len(ids), group.hot)
 
 
 def session_pairs(octets: bytes) -> list[tuple[int, int]]:
@@ -127,15 +125,16 @@ def took(folded: Folded, change: Change, ids: Iterator[int]) -> None:
         if generation.closed_by or generation.reopened:
             folded.is_odd = True
         if generation.reopened and (before is None or before.closed_by or before.number != number):
-            folded.reopened.add(number)
+            folded.reopened |= {number}
         folded.changed[number] = generation
-        folded.gone.discard(number)
+        if folded.gone:
+            folded.gone -= {number}
         while len(folded.session_ids) <= number:
             folded.session_ids.append(next(ids))
             folded.subscribers.append(0)
     for number in change.gone:
         folded.changed.pop(number, None)
-        folded.gone.add(number)
+        folded.gone |= {number}
         folded.is_odd = True
     usage = folded.usage
     for number, begins_s, confidence, received, sent, seconds in change.usage:
@@ -148,8 +147,8 @@ def took(folded: Folded, change: Change, ids: Iterator[int]) -> None:
             held[0] += received
             held[1] += sent
             held[2] += seconds
-    for chunk in change.sealed:
-        folded.chunks[chunk.number] = chunk.octets
+    if change.sealed:
+        folded.chunks = {**folded.chunks, **{one.number: one.octets for one in change.sealed}}
     folded.described |= change.described
 
 

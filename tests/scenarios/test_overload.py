@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_network
 
 import pytest
+import uvloop
 
 from core.clock import Clock
 from core.radius.authenticity import SharedSecret
@@ -109,7 +110,11 @@ async def overloaded(port: Port) -> AsyncIterator[Overloaded]:
 
 
 @pytest.mark.parametrize("port", list(Port), ids=lambda port: port.value)
-async def test_a_nas_gone_mad_starves_no_other_and_the_server_works_on(port: Port) -> None:
+def test_a_nas_gone_mad_starves_no_other_and_the_server_works_on(port: Port) -> None:
+    uvloop.run(_story(port))  # the loop that login workers have
+
+
+async def _story(port: Port) -> None:
     async with overloaded(port) as one:
         # What can be done: all ask alike, and together little more than that.
         async with asyncio.TaskGroup() as group:

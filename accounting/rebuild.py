@@ -100,21 +100,13 @@ class Rebuild:
     async def run(self, scope: Scope, *, mend: bool) -> AsyncGenerator[Verdict, None]:
         """The groups that differ, as they are mended, and those that had to be skipped."""
         found = await survey(self._database, scope)
-        tenants: set[int] = set()
         pages = 0
         async for keys in self._pages(scope):
             pages += 1
             if pages % SUM_USAGE_EVERY == 0:
                 await sum_usage(self._database, found)
             async for verdict in self._page(keys, found, is_part=scope.is_part, mend=mend):
-                if verdict.differences:
-                    tenants.add(verdict.key.tenant_id)
                 yield verdict
-        if mend:
-            # Usage that was lost is in the sums of its days, and would be there twice.
-            for tenant_id in sorted(tenants):
-                async with self._database.transaction() as tx:
-                    await usage_days.resum(tx, tenant_id)
 
     # --- which groups
 
@@ -203,6 +195,9 @@ class Rebuild:
         self, tx: Tx, keys: Mapping[bytes, SessionKey], found: Survey, *, is_part: bool
     ) -> dict[bytes, Verdict]:
         connection = await staging.begin(tx)
+        # Usage that was lost is in the sums of its days, and would be there twice.  Before the
+        # lock, since who sums may keep us waiting for the mark, and ingest must not wait with us.
+        await usage_days.resum(tx, {key.tenant_id for key in keys.values()})
         await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         read = await self._read(connection, keys, found, is_part=is_part, locked=True)
         differing = {name: one for name, one in read.verdicts.items() if one.differences}

@@ -7,9 +7,12 @@ has no gaps below its end.  Whoever writes usage holds `ingest.LOCK`, shared or 
 
 A day is that of the tenant's zone.  The mark says which zone that was: where the tenant has
 another by now, its days are dropped and its mark begins anew; reports read the quarters
-until it is back (`usage_report`).  Usage that is nobody's is in no report and in no day.
+until it is back (`usage_report`).  Whoever changes or removes rows leaves a mark of no zone
+(`resum`), which comes to the same.  Only who holds `SUM_LOCK` writes days.  Usage that is
+nobody's is in no report and in no day.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -45,28 +48,31 @@ SELECT t.id, CASE WHEN {_KNOWN} THEN t.timezone ELSE 'UTC' END, coalesce(m.up_to
 """  # noqa: S608 - of the words above
 _MOVED: Final = f"""
 SELECT t.id FROM tenant AS t JOIN usage_summed AS m ON m.tenant_id = t.id
- WHERE CASE WHEN m.zone <> t.timezone THEN {_KNOWN} ELSE false END
+ WHERE CASE WHEN m.zone = '' THEN true WHEN m.zone <> t.timezone THEN {_KNOWN} ELSE false END
 """  # noqa: S608
+_VOID: Final = "UPDATE usage_summed SET zone = '' WHERE tenant_id = ANY (:tenants)"
 _DROP: Final = "DELETE FROM usage_day WHERE tenant_id = :tenant"
 _ANEW: Final = f"""
 UPDATE usage_summed AS m
-   SET zone = CASE WHEN {_KNOWN} THEN t.timezone ELSE m.zone END, up_to = 0,
-       settled_at = to_timestamp(0)
+   SET zone = CASE WHEN {_KNOWN} THEN t.timezone WHEN m.zone = '' THEN 'UTC' ELSE m.zone END,
+       up_to = 0, settled_at = to_timestamp(0)
   FROM tenant AS t WHERE t.id = m.tenant_id AND m.tenant_id = :tenant
 """  # noqa: S608
 _PLANS: Final = "SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"
-# Those that are behind the others go first and alone, until they have caught up.
+# Those that are behind the others go first and alone, until they have caught up.  A mark that
+# lost its zone since `_MOVED` was asked stays where it is, here and below.
 _BEHIND: Final = """
 SELECT min(up_to) AS after,
        least(min(up_to) + :rows, min(up_to) FILTER (WHERE up_to > lowest), :up_to) AS up_to
-  FROM (SELECT up_to, min(up_to) OVER () AS lowest FROM usage_summed) AS marks
+  FROM (SELECT up_to, min(up_to) OVER () AS lowest FROM usage_summed WHERE zone <> '') AS marks
 """
 _ADD: Final = """
 INSERT INTO usage_day AS d (tenant_id, subscriber_id, day, confidence, input_octets,
                             output_octets, session_time_s)
 SELECT u.tenant_id, u.subscriber_id, (u.begins_at AT TIME ZONE m.zone)::date, u.confidence,
        sum(u.input_octets), sum(u.output_octets), sum(u.session_time_s)
-  FROM usage AS u JOIN usage_summed AS m ON m.tenant_id = u.tenant_id AND m.up_to = :after
+  FROM usage AS u
+  JOIN usage_summed AS m ON m.tenant_id = u.tenant_id AND m.up_to = :after AND m.zone <> ''
  WHERE u.id > :after AND u.id <= :up_to AND u.subscriber_id IS NOT NULL
  GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
     ON CONFLICT (tenant_id, subscriber_id, day, confidence) DO UPDATE
@@ -79,7 +85,7 @@ SELECT u.tenant_id, u.subscriber_id, (u.begins_at AT TIME ZONE m.zone)::date, u.
 _ADVANCE: Final = """
 UPDATE usage_summed
    SET up_to = :up_to, settled_at = CASE WHEN :is_all THEN :settled_at ELSE settled_at END
- WHERE up_to = :after
+ WHERE up_to = :after AND zone <> ''
 """
 
 
@@ -129,7 +135,7 @@ async def sum_next(tx: Tx, settled: Settled) -> bool:
         return False
     await tx.execute(text(_MARK_NEW))
     for tenant_id in (await tx.scalars(text(_MOVED))).all():
-        await resum(tx, tenant_id)
+        await _begin_anew(tx, tenant_id)
     behind = (await tx.execute(text(_BEHIND), {"rows": ROWS_MAX, "up_to": settled.up_to})).one()
     if behind.after is None or behind.after >= settled.up_to:
         return False
@@ -142,10 +148,18 @@ async def sum_next(tx: Tx, settled: Settled) -> bool:
     return True
 
 
-async def resum(tx: Tx, tenant_id: int) -> None:
-    """Forget the days of a tenant; the next passes sum them anew, in the zone it has now.
+async def resum(tx: Tx, tenant_ids: Collection[int]) -> None:
+    """From the end of `tx` on, reports of these tenants read no days, and the next passes sum
+    them anew.
 
-    Needed only by who changes or removes rows of `usage`: a new zone is noticed.
+    For who changes or removes rows of `usage`, in the transaction that does so, so that it
+    is done whenever they were changed: a new zone is noticed.  The days themselves stay, as
+    another may be summing them right now.
     """
+    await tx.execute(text(_VOID), {"tenants": sorted(tenant_ids)})
+
+
+async def _begin_anew(tx: Tx, tenant_id: int) -> None:
+    """Forget the days of a tenant; they are summed in the zone it has now."""
     await tx.execute(text(_DROP), {"tenant": tenant_id})
     await tx.execute(text(_ANEW), {"tenant": tenant_id})

@@ -1,7 +1,7 @@
 """What is stored is what the raw packets give; what is not, a rebuild makes so by adding."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from accounting import usage_days
-from accounting.batch import Batch
+from accounting.batch import Batch, Claim
 from accounting.corrections import GONE, LATE, STATELESS
 from accounting.identity import SessionKey
 from accounting.ingest import LOCK, Ingest
@@ -302,13 +302,35 @@ async def test_lost_sessions_get_their_numbers_back_from_the_packets(
     assert await rows(node.url, "SELECT * FROM usage") == usage
 
 
-async def test_observers_are_told_under_the_lock_of_ingest_and_days_are_summed_anew(
-    node: Node, tmp_path: Path
+async def of_one(tx: Tx, claims: Collection[Claim]) -> dict[Claim, int]:
+    """All belongs to one subscriber."""
+    return dict.fromkeys(claims, 1)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_days_are_summed_anew_of_whom_was_mended_also_where_the_rebuild_did_not_end(
+    node: Node, tmp_path: Path, is_killed: bool
 ) -> None:
-    await node.tell(tmp_path, *session("a", 900))
+    """Usage that was lost is in the sums of its days, and would be there twice."""
+    node.ingest = Ingest("test", owners=of_one)
+    await node.tell(tmp_path, *session("a", 900), *session("b", 900))
     await usage_days.keep_up(node.database)
-    summed = "SELECT up_to FROM usage_summed"
-    assert await rows(node.url, summed) != [{"up_to": 0}]
+    summed = "SELECT sum(output_octets)::int AS octets FROM usage_day"
+    assert await rows(node.url, summed) == [{"octets": 1_800_000}]
+    await execute(node.url, "DELETE FROM usage")
+    database = NodeDatabase(node.url, connections_max=1)
+    running = Rebuild(database, Ingest("rebuild", owners=of_one)).run(ALL, mend=True)
+    await anext(running)  # mended: what follows is to tell of it
+    if not is_killed:
+        assert len([one async for one in running]) == 1
+    await running.aclose()
+    await database.dispose()
+    await usage_days.keep_up(node.database)
+    assert await rows(node.url, summed) == [{"octets": 1_800_000}]
+
+
+async def test_observers_are_told_under_the_lock_of_ingest(node: Node, tmp_path: Path) -> None:
+    await node.tell(tmp_path, *session("a", 900))
     await execute(node.url, "DELETE FROM usage")
     seen: list[tuple[int, int]] = []
     alone = (
@@ -326,7 +348,6 @@ async def test_observers_are_told_under_the_lock_of_ingest_and_days_are_summed_a
     await database.dispose()
     [row] = await rows(node.url, "SELECT id FROM session")
     assert seen == [(row["id"], 900_000)]
-    assert await rows(node.url, summed) == [{"up_to": 0}]
 
 
 # --- while ingest runs

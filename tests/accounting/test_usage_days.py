@@ -286,10 +286,49 @@ async def test_days_are_summed_anew_where_rows_were_changed(
     assert not await keep_up(node)
     await execute(fresh_database_url, "DELETE FROM usage WHERE id = 1")
     async with node.transaction() as tx:
-        await resum(tx, 1)
+        await resum(tx, {1})
     await is_the_sum_of_all(fresh_database_url, app, {1: "UTC"})
     assert not await keep_up(node)
     assert await days(fresh_database_url) == [(1, 1, date(2025, 6, 2), 0, Decimal(10))]
+
+
+async def test_days_that_are_asked_for_anew_while_another_sums_them_are_not_doubled(
+    fresh_database_url: str, node: NodeDatabase, app: Database
+) -> None:
+    """Summed and not committed yet: who asks sees nothing of that to drop."""
+    await keep(fresh_database_url, usage=({},))
+    assert not await keep_up(node)
+    await keep(fresh_database_url, usage=({"begins_at": NOON + DAY}, {"begins_at": NOON + 2 * DAY}))
+
+    async def ask() -> None:
+        async with node.transaction() as tx:
+            await resum(tx, {1})
+
+    async with node.transaction() as tx:
+        settled = await settle(tx)
+    async with node.transaction() as tx:
+        assert await sum_next(tx, settled)
+        asking = asyncio.create_task(ask())
+        await asyncio.sleep(0.3)
+    await asking
+    for _ in range(2):
+        await is_the_sum_of_all(fresh_database_url, app, {1: "UTC"})
+        assert not await keep_up(node)
+    assert await rows(fresh_database_url, OCTETS + "usage_day") == await rows(
+        fresh_database_url, OCTETS + "usage"
+    )
+
+
+async def test_days_asked_for_anew_of_a_tenant_without_a_known_zone_are_summed(
+    fresh_database_url: str, node: NodeDatabase
+) -> None:
+    await keep(fresh_database_url, usage=({},))
+    assert not await keep_up(node)
+    await execute(fresh_database_url, "UPDATE tenant SET timezone = '' WHERE id = 1")
+    async with node.transaction() as tx:
+        await resum(tx, {1})
+    assert not await keep_up(node)
+    assert [row[4] for row in await days(fresh_database_url)] == [Decimal(10)]
 
 
 async def test_a_tenants_days_and_marks_are_its_own(

@@ -5,7 +5,8 @@ makes none.  What fits no day (a node with an absurd clock, a backlog older than
 that were made) lies in the DEFAULT partition, and moves to its day when that is made.
 
 Each step is a short transaction that gives up rather than make ingest queue behind it; the
-job's next run goes on where it stopped.
+job's next run goes on where it stopped.  Days are made by the clock that stamps the packets,
+and dropped by that and the database's (`two_clocks`).
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from typing import Final
 
 import asyncpg
 
+from accounting.two_clocks import agreed
+
 SCHEMA: Final = "turnpike_partition"
 PARENT: Final = "public.accounting_record"
 PREFIX: Final = "accounting_record_"
@@ -22,7 +25,7 @@ DEFAULT: Final = f"{SCHEMA}.{PREFIX}default"
 DAYS_AHEAD: Final = 7
 DAYS_BACK: Final = 3  # a backlog that waited for the database finds its days
 LOCK_TIMEOUT_S: Final = 2
-# A clock that is years ahead for an hour costs the oldest day and not all that is kept.
+# Clocks that are years ahead for an hour, together, cost the oldest day and not all that is kept.
 DROPPED_AT_ONCE_MAX: Final = 1
 
 _EXISTING: Final = """
@@ -52,7 +55,10 @@ def expired(days: list[date], today: date, keep_days: int) -> list[date]:
 
 
 async def keep_up(owner: asyncpg.Connection, now: datetime, keep_days: int) -> Kept:
-    """Make the days to come and drop the oldest that is over; `owner` is outside a transaction."""
+    """Make the days to come and drop the oldest that is over; `owner` is outside a transaction.
+
+    `now` is by this node's clock; if the database's is another, nothing is dropped.
+    """
     kept = Kept()
     today = now.astimezone(UTC).date()
     await owner.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
@@ -60,6 +66,10 @@ async def keep_up(owner: asyncpg.Connection, now: datetime, keep_days: int) -> K
     for day in wanted(today):
         if day not in existing and day >= today - timedelta(days=keep_days):
             (kept.made if await _made(owner, day) else kept.late).append(day)
+    agreed_s = await agreed(owner, now.timestamp())
+    if agreed_s is None:
+        return kept
+    today = datetime.fromtimestamp(agreed_s, UTC).date()
     for day in expired(existing, today, keep_days)[:DROPPED_AT_ONCE_MAX]:
         (kept.dropped if await _dropped(owner, day) else kept.late).append(day)
     return kept

@@ -8,6 +8,8 @@ Raw packets have days of their own (`partitions`), sessions and usage are never 
   still, it counts as of the oldest moment that its group remembers: totals stay right.
   Nothing else reads them, a rebuild begins with the raw packets.
 - When nodes heard, once it explains no silence any more (`hearing`).
+
+Nothing is forgotten by one clock alone (`two_clocks`).
 """
 
 from typing import Final
@@ -15,6 +17,7 @@ from typing import Final
 import asyncpg
 
 from accounting import hearing
+from accounting.two_clocks import agreed
 
 MARKS_KEPT_S: Final = 7 * 24 * 3600
 HISTORY_KEPT_S: Final = 3 * 24 * 3600
@@ -32,7 +35,11 @@ DELETE FROM session_history WHERE ctid = ANY (ARRAY (
 
 
 async def prune(connection: asyncpg.Connection, now_s: float) -> None:
-    """All of it, in small transactions; `connection` is in none."""
+    """All of it, in small transactions; `connection` is in none, `now_s` by this node's clock."""
+    agreed_s = await agreed(connection, now_s)
+    if agreed_s is None:
+        return
+    now_s = agreed_s
     await hearing.prune(connection, now_s)
     await connection.execute(_MARKS, now_s - MARKS_KEPT_S, timeout=TIMEOUT_S)
     while True:

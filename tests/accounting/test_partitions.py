@@ -17,17 +17,33 @@ async def test_days_are_made_ahead_once_and_dropped_when_they_are_over(
     fresh_database_url: str,
 ) -> None:
     owner = await connect(fresh_database_url, None)
-    made = (await partitions.keep_up(owner, NOON, keep_days=30)).made
-    assert made == [TODAY + timedelta(days=n) for n in range(-3, 8)]
-    again = await partitions.keep_up(owner, NOON, keep_days=30)
+    now = datetime.now(UTC)
+    then = now - timedelta(days=32)
+    made = (await partitions.keep_up(owner, then, keep_days=30)).made
+    assert made == [then.date() + timedelta(days=n) for n in range(-3, 8)]
+    again = await partitions.keep_up(owner, then, keep_days=30)
     assert (again.made, again.dropped, again.late) == ([], [], [])
-    # One a run, the oldest first: a clock that errs for an hour costs no more than that.
+    # One a run, the oldest first: clocks that err for an hour cost no more than that.
     for before in (3, 2, 1, 0, -1):
-        later = await partitions.keep_up(owner, NOON + timedelta(days=32), keep_days=30)
-        assert later.dropped == [TODAY - timedelta(days=before)]
-    later = await partitions.keep_up(owner, NOON + timedelta(days=32), keep_days=30)
+        later = await partitions.keep_up(owner, now, keep_days=30)
+        assert later.dropped == [then.date() - timedelta(days=before)]
+    later = await partitions.keep_up(owner, now, keep_days=30)
     assert later.dropped == []
-    assert min(await partitions.days(owner)) == TODAY + timedelta(days=2)
+    assert min(await partitions.days(owner)) == then.date() + timedelta(days=2)
+    await owner.close()
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=60), timedelta(hours=2), timedelta(hours=-2)])
+async def test_no_day_is_dropped_by_one_clock_alone(
+    ahead: timedelta, fresh_database_url: str
+) -> None:
+    owner = await connect(fresh_database_url, None)
+    now = datetime.now(UTC)
+    before = (await partitions.keep_up(owner, now - timedelta(days=60), keep_days=30)).made
+    for _ in range(3):
+        assert (await partitions.keep_up(owner, now + ahead, keep_days=30)).dropped == []
+    assert set(before) <= set(await partitions.days(owner))
+    assert (await partitions.keep_up(owner, now, keep_days=30)).dropped == [min(before)]
     await owner.close()
 
 

@@ -236,23 +236,35 @@ async def test_a_nas_whose_clock_is_an_hour_behind_has_sessions_that_live(
     assert await still_open(one) == {"s0"}
 
 
-async def test_old_marks_and_old_points_are_forgotten(one: Sweeping) -> None:
+@pytest.mark.parametrize("ahead_s", [0, 30 * 86_400])
+async def test_old_marks_and_old_points_are_forgotten_unless_our_clock_errs(
+    ahead_s: int, one: Sweeping
+) -> None:
+    now_s = int(datetime.now(UTC).timestamp())
     await execute(
         one.node.url,
         "INSERT INTO nas_mark VALUES (1, 1, '', 1, 7, to_timestamp(0)),"
-        f" (1, 1, '', 2, 7, to_timestamp({NOON_S}));"
+        f" (1, 1, '', 2, 7, to_timestamp({now_s}));"
         "INSERT INTO session_history (key, number, tenant_id, points, sealed_at)"
-        f" VALUES ('a', 0, 1, '', to_timestamp(0)), ('a', 1, 1, '', to_timestamp({NOON_S}));"
+        f" VALUES ('a', 0, 1, '', to_timestamp(0)), ('a', 1, 1, '', to_timestamp({now_s}));"
         "INSERT INTO hearing VALUES ('gone', to_timestamp(0), to_timestamp(1)),"
-        f" ('a', to_timestamp(0), to_timestamp(1)), ('a', to_timestamp({NOON_S}),"
-        f" to_timestamp({NOON_S}))",
+        f" ('a', to_timestamp(0), to_timestamp(1)), ('a', to_timestamp({now_s}),"
+        f" to_timestamp({now_s}))",
     )
-    await one.sweep(60)
-    assert [row["at_s"] for row in await rows(one.node.url, "SELECT at_s FROM nas_mark")] == [2]
-    assert await rows(one.node.url, "SELECT number FROM session_history") == [{"number": 1}]
+    one.clock.at_s = now_s + ahead_s - NOON_S
+    await one.sweep(one.clock.at_s)
+    marks = await rows(one.node.url, "SELECT at_s FROM nas_mark ORDER BY 1")
+    points = await rows(one.node.url, "SELECT number FROM session_history ORDER BY 1")
+    gone = await rows(one.node.url, "SELECT 1 FROM hearing WHERE node = 'gone'")
+    if ahead_s:
+        assert ([row["at_s"] for row in marks], len(points), len(gone)) == ([1, 2], 2, 1)
+        return
+    assert [row["at_s"] for row in marks] == [2]
+    assert points == [{"number": 1}]
+    assert gone == []
     # What ended long ago is still needed to tell how long it was silent after that.
-    assert len(await rows(one.node.url, "SELECT 1 FROM hearing WHERE node = 'a'")) == 2
-    assert await rows(one.node.url, "SELECT 1 FROM hearing WHERE node = 'gone'") == []
+    spoken = f"SELECT 1 FROM hearing WHERE node = 'a' AND since_at <= to_timestamp({now_s})"
+    assert len(await rows(one.node.url, spoken)) == 2
 
 
 async def test_the_sweeper_reads_open_sessions_by_their_index(one: Sweeping) -> None:

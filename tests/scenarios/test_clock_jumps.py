@@ -207,20 +207,19 @@ async def drained(drain: Drain) -> None:
         pass
 
 
-async def test_an_hour_in_another_decade_costs_next_to_nothing_of_what_is_kept(
+async def test_an_hour_in_another_decade_costs_nothing_of_what_is_kept(
     fresh_database_url: str,
 ) -> None:
     owner, clock = await connect(fresh_database_url, None), Jumping()
-    for day in range(30):
-        clock.at_s = day * DAY_S
+    today_s = Clock().unix_s() - NOON_S  # the database's clock is right
+    for day in range(-30, 1):
+        clock.at_s = today_s + day * DAY_S
         await partitions.keep_up(owner, clock.now(), keep_days=30)
     before = set(await partitions.days(owner))
     clock.ahead_s = AFTER_2038_S
     await partitions.keep_up(owner, clock.now(), keep_days=30)
     await partitions.keep_up(owner, clock.now() + timedelta(hours=1), keep_days=30)
-    clock.ahead_s = 0.0
-    await partitions.keep_up(owner, clock.now(), keep_days=30)
-    assert len(before - set(await partitions.days(owner))) == 2
+    assert before <= set(await partitions.days(owner))
     await owner.close()
 
 

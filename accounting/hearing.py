@@ -5,8 +5,9 @@ for the end of a session.  So each says in the database, every few seconds, up t
 has counted everything; what lies between two runs of a node, and behind the last word of
 each, was heard by nobody.
 
-A NAS may speak to any node, so one that is deaf makes all of them deaf, until it has been
-gone for a day: then it is gone for good.
+A NAS may speak to any node, so one that is deaf keeps every session open, until it has been
+gone for a day: then it is gone for good.  But as long as another hears, what is silent is in
+doubt, or a node that is down for a night would count dead sessions as devices all night.
 """
 
 from collections.abc import Iterable
@@ -49,6 +50,13 @@ DELETE FROM hearing AS h
 """
 
 
+class Deaf(NamedTuple):
+    """Times, from and to, in order, in Unix seconds."""
+
+    one: list[tuple[int, int]]  # some node did not hear: no silence is an end
+    all: list[tuple[int, int]]  # none did: no silence is a silence
+
+
 class Heard(NamedTuple):
     """A time in which a node heard, and all of it is counted.  Unix seconds."""
 
@@ -57,8 +65,8 @@ class Heard(NamedTuple):
     until_s: int
 
 
-def deaf(heard: Iterable[Heard], now_s: int) -> list[tuple[int, int]]:
-    """The times, from and to, in which nobody may take silence for an end."""
+def deaf(heard: Iterable[Heard], now_s: int) -> Deaf:
+    """When somebody, and when everybody, was deaf."""
     runs: dict[str, list[tuple[int, int]]] = {}
     for node, since_s, until_s in heard:
         runs.setdefault(node, []).append((since_s, until_s))
@@ -68,8 +76,13 @@ def deaf(heard: Iterable[Heard], now_s: int) -> list[tuple[int, int]]:
         if until_s >= now_s - FORGOTTEN_S:
             gaps += [*_between(spans), (until_s, now_s)]
     # A node that came back under another name is a new one: what nobody heard, nobody heard.
-    gaps += _between([span for spans in runs.values() for span in spans])
-    return merged((begin, end) for begin, end in gaps if begin < end)
+    spoken = merged(span for spans in runs.values() for span in spans)
+    unheard = [*_between(spoken), *((until_s, now_s) for _, until_s in spoken[-1:])]
+    return Deaf(_real(gaps + unheard), _real(unheard))
+
+
+def _real(periods: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    return merged((begin, end) for begin, end in periods if begin < end)
 
 
 def _between(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -104,7 +117,7 @@ class Hearing:
         return True
 
 
-async def deaf_times(connection: asyncpg.Connection, now_s: int) -> list[tuple[int, int]]:
+async def deaf_times(connection: asyncpg.Connection, now_s: int) -> Deaf:
     """`deaf`, by what all nodes said."""
     return deaf([Heard(*row) for row in await connection.fetch(_HEARD)], now_s)
 

@@ -3,7 +3,8 @@
 Every few seconds it says up to when this node has counted what it heard (`hearing`); every
 minute one of all nodes looks at the open sessions and judges by the rules of `closing`.
 What is over is closed with marks, like everything else that ends a session; what nobody
-can tell of stays open and is marked, until it is heard of again.
+can tell of stays open and is marked, until it is heard of again.  So is what would be over
+if a node that is deaf had nothing to say of it.
 
 "Now" is the moment up to which everything is counted, and while there is a backlog there
 is no judgement at all.  Nothing is deleted, and no session ends later than its last update.
@@ -23,7 +24,7 @@ from accounting.again import again
 from accounting.batch import Published
 from accounting.drain import Progress
 from accounting.event_time import MAX_SKEW_BACK_S
-from accounting.hearing import Hearing
+from accounting.hearing import Deaf, Hearing
 from accounting.ingest import Ingest
 from accounting.marks import Box
 from accounting.points import BY_REAPER, Mark
@@ -67,7 +68,7 @@ class Swept:
 class _Pass:
     connection: asyncpg.Connection
     now_s: int
-    deaf: list[tuple[int, int]]
+    deaf: Deaf
     swept: Swept = field(default_factory=Swept)
 
 
@@ -195,10 +196,13 @@ class Sweeper:
         """Judge a box some of whose sessions may be stale."""
         lately_s = now_s - closing.INTERVAL_MIN_S
         parts = await silence.silent_of(one.connection, box, lately_s)
-        verdict = closing.sweep(
-            [part.silence for part in parts], now_s, one.deaf, count=count, usual_s=usual_s
+        silences = [part.silence for part in parts]
+        verdict, surmised = (
+            closing.sweep(silences, now_s, deaf, count=count, usual_s=usual_s) for deaf in one.deaf
         )
-        await self._doubt(one, box, verdict, parts)
+        over = set(verdict.closed)
+        unknown = [each for each in (*surmised.closed, *surmised.unknown) if each not in over]
+        await self._doubt(one, box, unknown, parts)
         await self._blackout(box, now_s, verdict, parts)
         if verdict.closed:
             closed = await self._close(one, box, verdict.closed, now_s)
@@ -206,10 +210,10 @@ class Sweeper:
             log.info("sessions_reaped", tenant=box[0], nas=box[1], reported=box[2], closed=closed)
 
     async def _doubt(
-        self, one: _Pass, box: Box, verdict: closing.Swept, parts: Sequence[Silent]
+        self, one: _Pass, box: Box, unknown: Sequence[closing.Silence], parts: Sequence[Silent]
     ) -> None:
         known = {part.silence: part.known for part in parts}
-        fresh = [each for each in verdict.unknown if known[each] < each.sessions]
+        fresh = [each for each in unknown if known[each] < each.sessions]
         if not fresh:
             return
         async for page in silence.single(one.connection, box, fresh, unmarked=True):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from accounting import silence
 from core.db import NODE_ROLE, connect
-from tests.accounting.ingesting import INTERIM, NOON_S, START, STOP, packet, rows, totals
+from tests.accounting.ingesting import INTERIM, NOON_S, ON, START, STOP, packet, rows, totals
 from tests.accounting.sweeping import Sweeping
 from tests.conftest import execute
 
@@ -154,6 +155,7 @@ async def test_an_hour_without_us_closes_nobody(one: Sweeping, tmp_path: Path) -
     assert swept is not None
     assert swept.looked == 1
     assert await still_open(one) == {"s0", "s1", "s2"}
+    assert one.doubted == []
     # Heard now is who lives; and one was not, for a quarter of an hour of ours.
     await one.tell(tmp_path, *told(4200, range(2)))
     await one.tell(tmp_path, *told(4800, range(2)))
@@ -194,6 +196,25 @@ async def test_a_node_that_is_deaf_makes_all_deaf_until_it_is_forgotten(
     assert await still_open(one) == {"s0"}
     await one.sweep(500 + 86_401)
     assert await still_open(one) == set()
+
+
+async def test_while_a_node_is_deaf_who_fell_silent_is_in_doubt(
+    one: Sweeping, tmp_path: Path
+) -> None:
+    """So that he holds no place under a session limit (fault P13), and nothing of his is lost."""
+    other = Sweeping(one.node.url, "b")
+    await other.alive(300)
+    await other.close()
+    await one.tell(tmp_path, *told(0, range(4), status=START), *told(300, range(4)))
+    for at_s in range(600, 1300, 300):
+        await one.tell(tmp_path, *told(at_s, range(1, 4)))
+    await one.sweep(1320)
+    found = await sessions(one)
+    assert await still_open(one) == {"s0", "s1", "s2", "s3"}
+    assert {sid for sid, row in found.items() if row["silent_since"] is not None} == {"s0"}
+    assert one.doubted == [found["s0"]["id"]]
+    batch = await one.tell(tmp_path, *told(1500, range(1)))
+    assert batch.heard_again == {found["s0"]["id"]}
 
 
 async def test_of_two_sweepers_one_looks(one: Sweeping, tmp_path: Path) -> None:
@@ -276,3 +297,41 @@ async def test_the_sweeper_reads_open_sessions_by_their_index(one: Sweeping) -> 
         assert "Seq Scan on session" not in text
         assert "ix_session_open" in text
     await connection.close()
+
+
+async def test_a_group_that_the_rules_fail_at_keeps_no_other_from_ending(
+    one: Sweeping, tmp_path: Path
+) -> None:
+    """And counts against no limit: nobody can tell of it any more."""
+    await one.tell(tmp_path, *told(0, range(6), status=START), *told(300, range(6)))
+    await execute(
+        one.node.url,
+        "UPDATE session_group SET state = '\\xc1'"
+        " WHERE sessions = (SELECT sessions FROM session_group ORDER BY sessions LIMIT 1)",
+    )
+    await one.tell(tmp_path, (3000, packet(START, 3000, sid="alive", station=b"alive")))
+    with capture_logs() as log:
+        for at_s in (3100, 3200, 3300):
+            assert await one.sweep(at_s) is not None
+    assert await still_open(one) == {"s0", "alive"}
+    assert (await sessions(one))["s0"]["silent_since"] == NOON + timedelta(seconds=300)
+    assert [batch.unclosed for batch in one.published][:1] == [1]
+    assert [batch.doubted for batch in one.published if batch.doubted] == [
+        {(await sessions(one))["s0"]["id"]}
+    ]
+    [line] = [line for line in log if line["event"] == "session_not_closed"]
+    assert line["acct_session_id"] == "s0"
+
+
+async def test_a_restart_of_the_nas_ends_all_but_the_group_that_the_rules_fail_at(
+    one: Sweeping, tmp_path: Path
+) -> None:
+    await one.tell(tmp_path, *told(0, range(6), status=START))
+    await execute(
+        one.node.url,
+        "UPDATE session_group SET state = '\\xc1'"
+        " WHERE sessions = (SELECT sessions FROM session_group ORDER BY sessions LIMIT 1)",
+    )
+    batch = await one.tell(tmp_path, (900, packet(ON, 900)))
+    assert await still_open(one) == {"s0"}
+    assert (batch.unclosed, batch.dead) == (1, {})

@@ -7,7 +7,6 @@ that must hear of sessions, the sweeper for those of which nothing is heard.
 import asyncio
 import gc
 import os
-import socket
 
 import structlog
 
@@ -19,6 +18,7 @@ from accounting.status import LATE_AFTER_S, IngestStatus
 from accounting.sweep import Sweeper
 from app import counting, ingest_upkeep
 from app.child import Ready, Stop
+from app.node_name import node_name
 from app.paths import Paths
 from core import status
 from core.clock import Clock
@@ -41,8 +41,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     paths = Paths(settings.data_dir)
     # One for the drain, the others for what goes on beside it.
     database = NodeDatabase(settings.database_url, connections_max=CONNECTIONS)
-    # The data directory is what the positions belong to, and no other instance has it.
-    node = f"{socket.gethostname()}:{settings.data_dir}"
+    node = node_name(paths.node_name)
     ingest = counting.ingest(node, clock)
     views = NasViews(database)
     drain = Drain(paths.spool, database, ingest, clock, views=views, published=(views.learn,))

@@ -15,6 +15,10 @@ class Paths:
         return self.data_dir / "turnpike.lock"
 
     @property
+    def node_name(self) -> Path:
+        return self.data_dir / "node.name"
+
+    @property
     def postgres(self) -> Path:
         return self.data_dir / "postgres"
 

@@ -91,6 +91,10 @@ async def test_killed_at_any_moment_it_counts_all_of_it_once(
         "SELECT count(*) FROM pg_inherits WHERE inhparent = 'accounting_record'::regclass",
     )
     assert days == [{"count": 12}]  # three days back, today, seven ahead, and the default
+    name = paths.node_name.read_text().strip()
+    assert await rows(fresh_database_url, "SELECT DISTINCT node FROM spool_position") == [
+        {"node": name}
+    ]
 
 
 @pytest.mark.slow

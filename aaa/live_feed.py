@@ -34,8 +34,8 @@ async def observe(tx: Tx, batch: Batch) -> None:
     subscribers = {number for one in batch.groups for number in _moved(one) if number}
     if subscribers:
         await _tell(tx, subscribers)
-    if batch.heard_again:
-        await sessions_changed(tx, batch.heard_again)
+    if counted := batch.heard_again | batch.doubted:
+        await sessions_changed(tx, counted)
 
 
 async def sessions_changed(tx: Tx, session_ids: Collection[int]) -> None:

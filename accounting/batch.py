@@ -42,6 +42,8 @@ class Batch:
     dead: dict[str, int] = field(default_factory=dict)  # reason -> records
     gigawords: set[int] = field(default_factory=set)  # NASes that were first seen to send some
     heard_again: set[int] = field(default_factory=set)  # sessions that had been silent
+    unclosed: int = 0  # groups that a mark should have closed, and could not
+    doubted: set[int] = field(default_factory=set)  # sessions of those, marked only now
 
     def sessions(self) -> Iterator[SessionNow]:
         """What changed.  Worked out when asked: most who look at a batch ask once or never."""

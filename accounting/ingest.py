@@ -20,12 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from accounting import marks as nas_marks
 from accounting import nas_days, rows, staging
 from accounting.batch import Batch, Claim, Observers, Owners, nobody
-from accounting.folding import Folded, Stored, close, fold, opened
+from accounting.folding import Folded, Stored, fold
 from accounting.groups import NeedsHistory
 from accounting.identity import SessionKey
 from accounting.points import Mark
 from accounting.reading import Arrivals, Portion, Reading
 from accounting.rows import closed_by_redial
+from accounting.unclosed import Unclosed, doubt
 from core.db import Tx
 
 LOCK: Final = 0x74757269  # "turi", of pg_advisory_xact_lock
@@ -77,6 +78,7 @@ class Ingest:
         self._node = node
         self._owners = owners
         self._observers = observers
+        self._unclosed = Unclosed()
         self._ids: list[int] = []
 
     async def take(self, tx: Tx, reading: Reading, *, observed: bool = True) -> Batch:
@@ -219,22 +221,21 @@ class Ingest:
     ) -> None:
         stored = await _locked(connection, closing)
         ids = await self._numbers(connection, len(closing))
-        needing: list[bytes] = []
-        done: list[Folded] = []
-        for name, (key, mark) in closing.items():
-            if name not in stored:
-                continue
-            found = close(opened(name, key, stored[name]), mark, None, ids)
-            if isinstance(found, NeedsHistory):
-                needing.append(name)
-            else:
-                done.append(found)
-        history = await _history(connection, needing)
-        for name in needing:
-            key, mark = closing[name]
-            found = close(opened(name, key, stored[name]), mark, history[name], ids)
-            assert isinstance(found, Folded)
-            done.append(found)
+        found = {
+            name: self._unclosed.close(name, closing[name], stored[name], None, ids)
+            for name in closing
+            if name in stored
+        }
+        history = await _history(
+            connection, [name for name, one in found.items() if isinstance(one, NeedsHistory)]
+        )
+        for name, chunks in history.items():
+            found[name] = self._unclosed.close(name, closing[name], stored[name], chunks, ids)
+        done = [one for one in found.values() if isinstance(one, Folded)]
+        left = [closing[name][0] for name, one in found.items() if one is None]
+        if left:
+            batch.unclosed += len(left)
+            batch.doubted |= await doubt(connection, left)
         await staging.empty(connection)
         batch.heard_again |= await rows.write_groups(connection, done)
         batch.groups += done

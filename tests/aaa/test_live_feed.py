@@ -13,6 +13,7 @@ from core.db import connect
 from tests.aaa.replica import Isp, eventually, isp
 from tests.accounting.ingesting import (
     INTERIM,
+    ON,
     START,
     STOP,
     Node,
@@ -126,6 +127,13 @@ async def test_a_session_that_falls_silent_or_is_heard_of_again_is_told_when_sai
         await live_feed.sessions_changed(tx, [10**9])
         await live_feed.sessions_changed(tx, [])
     assert await told.changes() == [told.alice], "once, however many"
+
+
+async def test_a_session_that_could_not_be_closed_is_told_once(told: Told) -> None:
+    await told.by((0, packet(START, 0)))
+    await told.owner.sql.execute("UPDATE session_group SET state = '\\xc1'")
+    assert await told.by((900, packet(ON, 900))) == [told.alice]
+    assert await told.by((950, packet(ON, 950))) == []
 
 
 async def test_an_interim_of_a_session_that_was_silent_is_told(told: Told) -> None:

@@ -7,7 +7,8 @@ when it is finished and the database has all of it.
 
 A record that makes the rules fail (a bug) must not stop those behind it: the batch is
 halved until the culprit is alone, which becomes a dead letter.  Nothing is guessed about
-a commit whose outcome is unknown: the position in the database says.
+a commit whose outcome is unknown: the position in the database says.  It is asked once more
+before a segment is removed, for a database may have gone back in time meanwhile.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from accounting.spool_reader import Segment, segments
 from accounting.trouble import in_a_line, is_the_worlds
 from core.clock import Clock
 from core.db import NodeDatabase
+from core.deadlines import within
 
 log = structlog.get_logger()
 
@@ -85,6 +87,7 @@ class Drain:
         self._segments: dict[Path, Segment] = {}
         self._positions: dict[UUID, int] = {}  # committed, as far as we know
         self._troubled: set[Path] = set()
+        self._finished: dict[Path, tuple[Segment, int]] = {}  # and the last of its records
         self._ahead: asyncio.Task[Reading] | None = None
         self._count_at = 0.0
         self._oldest: Place | None = None
@@ -104,6 +107,8 @@ class Drain:
                         log.warning("ingest_waits_for_database", error=in_a_line(error))
                     self.progress.is_connected = False
                     self.progress.failures += 1
+                    # It may be another database that comes back, or an older state of it.
+                    self._positions.clear()
                     await asyncio.sleep(wait_s)
                     wait_s = min(wait_s * 2, RETRY_S_MAX)
                     continue
@@ -122,6 +127,9 @@ class Drain:
         Raises what the database, when it is away, makes of it; the next step tries again.
         """
         reading = await self._next()
+        if self._finished and not await self._remove():
+            await self._forget_ahead()
+            return LITTLE  # not drained: come again at once
         if not reading.raw:
             self._oldest = None
             self.progress.oldest_at = 0.0
@@ -163,6 +171,28 @@ class Drain:
         async with self._database.transaction() as tx:
             await self._ingest.prune(tx, present)
 
+    async def _remove(self) -> bool:
+        """Unlink what is finished, and read again (False) what the database has no longer."""
+        finished = {UUID(one.id): (one, last_seq) for one, last_seq in self._finished.values()}
+        self._finished = {}
+        async with self._database.transaction() as tx:
+            positions = await self._ingest.positions(tx, finished)
+        is_all = True
+        for name, (segment, last_seq) in finished.items():
+            if positions[name] < last_seq:
+                log.warning("position_went_back", segment=str(name), seq=positions[name])
+                self._positions[name] = positions[name]
+                is_all = False
+                continue
+            try:
+                await asyncio.to_thread(segment.remove)
+            except OSError as error:
+                self._trouble(segment, error)
+                continue
+            self._segments.pop(segment.path, None)
+            self._positions.pop(name, None)
+        return is_all
+
     async def _next(self) -> Reading:
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
@@ -180,7 +210,7 @@ class Drain:
     # --- in a thread
 
     def _read(self, positions: Mapping[UUID, int]) -> Reading:
-        """What follows `positions`; segments of which nothing does are removed."""
+        """What follows `positions`; segments of which nothing does may be removed."""
         found = segments(self._root)
         paths = {segment.path for segment in found}
         for path in self._segments.keys() - paths:
@@ -198,17 +228,18 @@ class Drain:
                 continue
             except (sqlite3.Error, OSError) as error:
                 segment.close()
-                if segment.path not in self._troubled:
-                    self._troubled.add(segment.path)
-                    log.error(  # noqa: TRY400 - where we noticed says nothing about the disk
-                        "segment_unreadable", segment=str(segment.path), error=str(error)
-                    )
+                self._trouble(segment, error)
                 continue
             if portion is not None:
                 portions.append(portion)
                 left -= len(portion.records)
         self._count(found)
         return self._understand(portions)
+
+    def _trouble(self, segment: Segment, error: Exception) -> None:
+        if segment.path not in self._troubled:
+            self._troubled.add(segment.path)
+            log.error("segment_unreadable", segment=str(segment.path), error=str(error))
 
     def _count(self, found: Sequence[Segment]) -> None:
         """How many records wait; those that are being taken still do."""
@@ -236,9 +267,7 @@ class Drain:
         if records:
             return Portion(name, segment.worker, after, records)
         if is_finished and self._positions.get(name, 0) == after:
-            segment.remove()
-            self._segments.pop(segment.path, None)
-            self._positions.pop(name, None)
+            self._finished[segment.path] = segment, after
         return None
 
     def _understand(self, portions: Sequence[Portion]) -> Reading:
@@ -263,7 +292,7 @@ class Drain:
         if not reading.is_whole:
             reading = await asyncio.to_thread(understand, reading.portions, self._views())
         async with (
-            asyncio.timeout(TRANSACTION_TIMEOUT_S),
+            within(TRANSACTION_TIMEOUT_S, "counting a batch"),
             self._database.transaction() as tx,
         ):
             batch = await self._ingest.take(tx, reading, observed=observed)

@@ -13,6 +13,7 @@ until it is alone, by an advisory lock that ordinary batches share.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
@@ -42,6 +43,7 @@ _LOCK_POSITIONS: Final = """
 SELECT segment, seq FROM spool_position WHERE segment = ANY ($1::uuid[])
  ORDER BY segment FOR UPDATE
 """
+_WHERE: Final = "SELECT segment, seq FROM spool_position WHERE segment = ANY ($1::uuid[])"
 _ADVANCE: Final = """
 UPDATE spool_position AS p SET seq = s.seq, updated_at = now()
   FROM unnest($1::uuid[], $2::bigint[]) AS s (segment, seq) WHERE p.segment = s.segment
@@ -71,7 +73,11 @@ class ObserverFailed(Exception):
 
 
 class Ingest:
-    """`take` is all of it; the object keeps only spare numbers for new sessions."""
+    """`take` is all of it; the object keeps only spare numbers for new sessions.
+
+    They are spare on the connection that gave them and on no other: after a failover or a
+    restore the sequence may give them once more.
+    """
 
     def __init__(self, node: str, *, owners: Owners = nobody, observers: Observers = ()) -> None:
         """`observers` are called at the end of each transaction, inside it."""
@@ -79,7 +85,7 @@ class Ingest:
         self._owners = owners
         self._observers = observers
         self._unclosed = Unclosed()
-        self._ids: list[int] = []
+        self._ids: WeakKeyDictionary[asyncpg.Connection, list[int]] = WeakKeyDictionary()
 
     async def take(self, tx: Tx, reading: Reading, *, observed: bool = True) -> Batch:
         """Count what was read; `observed=False` leaves the observers out.
@@ -132,6 +138,12 @@ class Ingest:
         """Forget positions that nobody has asked for in a week; those of `present` stay."""
         connection = await staging.begin(tx)
         await connection.execute(_PRUNE, self._node, list(present))
+
+    async def positions(self, tx: Tx, asked: Collection[UUID]) -> dict[UUID, int]:
+        """Where the database is in these segments; 0: it does not know the segment."""
+        connection = await staging.begin(tx)
+        found = {row["segment"]: row["seq"] for row in await connection.fetch(_WHERE, list(asked))}
+        return {segment: found.get(segment, 0) for segment in asked}
 
     async def observe(self, tx: Tx, batch: Batch) -> None:
         for observer in self._observers:
@@ -258,11 +270,12 @@ class Ingest:
 
     async def _numbers(self, connection: asyncpg.Connection, enough: int) -> Iterator[int]:
         """Unused session numbers for so many records; what a failure wastes stays a gap."""
-        short = 2 * enough + NUMBERS_SPARE - len(self._ids)  # a late record may split a session
+        ids = self._ids.setdefault(connection, [])
+        short = 2 * enough + NUMBERS_SPARE - len(ids)  # a late record may split a session
         if short > 0:
             found = await connection.fetch(staging.SESSION_IDS, short)
-            self._ids[:0] = [row[0] for row in reversed(found)]
-        return iter(self._ids.pop, None)
+            ids[:0] = [row[0] for row in reversed(found)]
+        return iter(ids.pop, None)
 
 
 async def _locked(connection: asyncpg.Connection, names: Iterable[bytes]) -> dict[bytes, Stored]:

@@ -12,6 +12,7 @@ from typing import Final
 
 import asyncpg
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.db import Tx, raw
 
@@ -76,6 +77,8 @@ UPDATE session_group AS g
   FROM stage_group AS s WHERE g.key = s.key
 """
 _WHOLE: Final = tuple(_COLUMNS["stage_session"])
+_KEY: Final = ("tenant_id", "nas_id", "nas_reported", "acct_session_id", "class_nonce")
+# A number that is another session's already leaves that one as it is; the count then tells.
 _UPSERT_SESSIONS: Final = f"""
 INSERT INTO session ({", ".join(_WHOLE)})
 SELECT id, tenant_id, nas_id, nas_reported, acct_session_id, class_nonce, generation,
@@ -87,6 +90,7 @@ SELECT id, tenant_id, nas_id, nas_reported, acct_session_id, class_nonce, genera
   FROM stage_session
     ON CONFLICT (id) DO UPDATE
    SET {", ".join(f"{column} = excluded.{column}" for column in _WHOLE if column != "id")}
+ WHERE {" AND ".join(f"session.{column} = excluded.{column}" for column in _KEY)}
 """  # noqa: S608 - the names are those above
 _UPDATE_COUNTERS: Final = """
 UPDATE session AS t
@@ -136,6 +140,13 @@ _FROM_STAGE: Final = {
 Row = Sequence[object]
 
 
+class NumberTaken(SQLAlchemyError):
+    """The sequence of session numbers is behind the sessions, as after a restore of half of it.
+
+    Trying again takes the next numbers, and never another session's row.
+    """
+
+
 async def begin(tx: Tx) -> asyncpg.Connection:
     """The connection of `tx`, with plans kept sane, and stages made if it has none yet."""
     # By SQLAlchemy, which opens the transaction with its first statement and not before.
@@ -151,12 +162,18 @@ async def write(connection: asyncpg.Connection, stage: str, rows: Collection[Row
     """Take `rows` through `stage` to their table and return how many arrived.
 
     Again in the same transaction only after `empty`.
+
+    Raises:
+        NumberTaken: the number of one of these sessions is another's.
     """
     if not rows:
         return 0
     await copy(connection, stage, rows)
     told: str = await connection.execute(_FROM_STAGE[stage])
-    return int(told.rpartition(" ")[2])
+    arrived = int(told.rpartition(" ")[2])
+    if stage == "stage_session" and arrived != len(rows):
+        raise NumberTaken("session_id_seq is behind the numbers of sessions")
+    return arrived
 
 
 async def copy(connection: asyncpg.Connection, stage: str, rows: Iterable[Row]) -> None:

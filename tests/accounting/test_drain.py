@@ -11,11 +11,13 @@ import pytest_asyncio
 from accounting.batch import Batch, Claim
 from accounting.drain import Drain
 from accounting.ingest import Ingest
+from accounting.segment import SegmentWriter
 from core.clock import Clock
 from core.db import NodeDatabase, Tx
 from core.radius.packet import attribute
 from tests.accounting.ingesting import (
     INTERIM,
+    NOON_S,
     START,
     STOP,
     packet,
@@ -107,6 +109,23 @@ async def test_a_segment_that_was_committed_and_not_removed_changes_nothing(
     assert await totals(fresh_database_url) == before
     await all_is_counted_once(fresh_database_url)
     assert files(tmp_path) == []
+
+
+async def test_what_a_database_that_went_back_in_time_has_lost_is_counted_again(
+    fresh_database_url: str, database: NodeDatabase, tmp_path: Path
+) -> None:
+    """A replica that was behind takes over while ingest lives, and knows what is not sealed yet."""
+    (tmp_path / "0").mkdir()
+    writer = SegmentWriter(tmp_path / "0", "0", now_s=float(NOON_S), now_monotonic=0.0)
+    writer.append([spooled(packet(START, 0, sid=f"s{n}", station=b""), 0) for n in range(50)])
+    drain = drain_of(tmp_path, database)
+    await drained(drain)
+    for table in ("session", "session_group", "accounting_record", "spool_position"):
+        await execute(fresh_database_url, f"DELETE FROM {table}")
+    writer.seal()
+    await drained(drain)
+    assert files(tmp_path) == []
+    assert len(await rows(fresh_database_url, "SELECT 1 FROM session")) == 50
 
 
 async def test_two_ingests_on_the_same_spool_count_once(

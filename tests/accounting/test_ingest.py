@@ -17,6 +17,8 @@ from accounting.ingest import Ingest, Moved
 from accounting.reading import understand
 from accounting.rows import SAME_DEVICE, Contended
 from accounting.spool import Record
+from accounting.staging import NumberTaken
+from accounting.trouble import is_the_worlds
 from core.db import Tx
 from core.radius.packet import attribute
 from tests.accounting.ingesting import (
@@ -98,6 +100,38 @@ async def test_a_batch_whose_position_moved_is_refused_with_the_truth(
     with pytest.raises(Moved):
         await node.take(portion(segment, after_seq=1))
     assert await totals(node.url) == before
+
+
+async def test_numbers_that_the_sequence_gives_twice_mix_up_no_sessions(
+    node: Node, tmp_path: Path
+) -> None:
+    """As after a failover to a replica: it has a new connection, and an older sequence."""
+    await node.tell(tmp_path, (0, packet(START, 0, sid="a1", station=b"", user=b"alice")))
+    await execute(node.url, "SELECT setval('session_id_seq', (SELECT max(id) FROM session))")
+    other = Node(node.url)
+    await other.tell(tmp_path, (0, packet(START, 0, sid="b1", station=b"", user=b"bob")))
+    await other.database.dispose()
+    await node.database.dispose()
+    await node.tell(tmp_path, (0, packet(START, 0, sid="a2", station=b"", user=b"carol")))
+    names = await rows(node.url, "SELECT username FROM session ORDER BY username")
+    assert [row["username"] for row in names] == ["alice", "bob", "carol"]
+
+
+async def test_a_sequence_behind_the_sessions_is_an_error_that_passes(
+    node: Node, tmp_path: Path
+) -> None:
+    """A replica by logical replication has the sessions, and its sequence begins at one."""
+    await node.tell(tmp_path, (0, packet(START, 0, sid="a1", station=b"", user=b"alice")))
+    await execute(node.url, "ALTER SEQUENCE session_id_seq RESTART WITH 1")
+    await node.database.dispose()
+    with pytest.raises(NumberTaken) as told:
+        await node.tell(tmp_path, (0, packet(START, 0, sid="b1", station=b"", user=b"bob")))
+    assert is_the_worlds(told.value)
+    assert [row["username"] for row in await rows(node.url, "SELECT username FROM session")] == [
+        "alice"
+    ]
+    await node.tell(tmp_path, (0, packet(START, 0, sid="b1", station=b"", user=b"bob")))
+    assert len(await rows(node.url, "SELECT 1 FROM session")) == 2
 
 
 async def test_a_batch_that_is_not_committed_leaves_nothing(node: Node, tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ from aaa.records import NasRecord, SubscriberRecord
 from core.changes import CHANNEL, cluster_identity
 from core.clock import Clock
 from core.db import NodeDatabase, raw
+from core.deadlines import within
 from core.octets import from_text
+from core.trouble import in_a_line
 from dictionaries.definitions import Dictionary
 
 log = structlog.get_logger()
@@ -112,17 +114,16 @@ class Replicator:
                 if self.progress.connected:
                     wait_s = RETRY_S_MIN
                 if wait_s == RETRY_S_MIN:
-                    log.warning("database_away", error=_in_a_line(error))
+                    log.warning("database_away", error=in_a_line(error))
                 self.progress.connected = False
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, RETRY_S_MAX)
 
     async def _follow(self) -> None:
         """Listen and catch up until the connection fails."""
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            listener = await self._database.connect()
+        listener = await self._database.connect()
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with within(ANSWER_TIMEOUT_S, "listening for changes"):
                 await listener.add_listener(CHANNEL, lambda *_: self._woken.set())
             while not listener.is_closed():
                 self._woken.clear()
@@ -145,16 +146,17 @@ class Replicator:
             for errand in self._errands:
                 if not self.progress.connected:
                     break
+                name = getattr(errand, "__qualname__", type(errand).__name__)
                 try:
-                    async with asyncio.timeout(STATEMENT_TIMEOUT_S):
+                    async with within(STATEMENT_TIMEOUT_S, f"errand {name}"):
                         await errand()
                 except DATABASE_ERRORS as error:
-                    log.warning("errand_failed", error=_in_a_line(error))
+                    log.warning("errand_failed", errand=name, error=in_a_line(error))
 
     async def catch_up(self) -> None:
         """Bring the directory to the state of now."""
         async with self._database.transaction() as tx:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with within(ANSWER_TIMEOUT_S, "asking the database for changes"):
                 # One snapshot for all of it: the changes and the things they name.
                 await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
                 identity = await cluster_identity(tx)
@@ -275,7 +277,3 @@ class Replicator:
             from_text(row["username"]),
             rows.subscriber_of(row, self._dictionary),
         )
-
-
-def _in_a_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

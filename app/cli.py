@@ -28,8 +28,10 @@ from app import cli_db as cli_database
 from app.apply import Applied, apply
 from app.cli_context import CLOCK, AllTenants, Config, DataDir, TenantCode, settings_of
 from app.manifest_file import read
+from core.db import CannotConnect
 from core.errors import Conflict, Invalid, NotAllowed, NotFound, Refused
 from core.radius import packet
+from core.trouble import in_a_line
 from dictionaries.loader import load as load_dictionary
 
 EXIT_CODES = {Invalid: 2, NotFound: 3, Conflict: 4, NotAllowed: 5}
@@ -142,10 +144,12 @@ def main() -> None:
         commands()
     except Refused as refused:
         _fail(str(refused), _exit_code(refused))
+    except CannotConnect as failed:
+        _fail(f"{failed}; see that it runs, or name another with DATABASE_URL", 1)
     except (OSError, SQLAlchemyError) as failed:
         # The world failed: a disk, a socket, the database.  One line says what; a bug, which
         # is neither, keeps its traceback.
-        _fail(f"{type(failed).__name__}: {failed}", 1)
+        _fail(in_a_line(failed), 1)
 
 
 def _exit_code(refused: Refused) -> int:

@@ -8,12 +8,16 @@ side: it serves every tenant and sees only the tables that it needs.
 Knows no table of any domain.
 """
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Final, cast
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 from sqlalchemy import MetaData, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -27,6 +31,32 @@ NODE_ROLE = "turnpike_node"
 TENANT_SETTING = "turnpike.tenant_id"
 
 CONNECT_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 5.0  # of a server that has nothing to do but answer
+TRIES_MAX = 10  # more than a pool has connections
+GONE_AFTER_S = 30  # without a sign of life, the other side of a connection is gone
+
+# What a vanished client's transaction has locked, the server lets go of again.
+SETTINGS: Final = {
+    "search_path": "public",
+    "idle_in_transaction_session_timeout": f"{GONE_AFTER_S}s",
+    "tcp_user_timeout": f"{GONE_AFTER_S}s",
+    "tcp_keepalives_idle": f"{GONE_AFTER_S // 2}",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+_SOCKET_OPTIONS: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, GONE_AFTER_S // 2),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000),
+)
+_BROKEN: Final = (OSError, SQLAlchemyError, asyncpg.InterfaceError, asyncpg.PostgresError)
+
+
+class CannotConnect(ConnectionError):
+    """No connection to the database; the text says where to, without a password, and why."""
+
 
 # Named constraints, so that a migration can drop what an earlier one made.
 NAMES = {
@@ -62,7 +92,7 @@ class Database:
         Do not await the network inside: the transaction holds locks and a
         connection while you wait.
         """
-        async with self._sessions.begin() as tx:
+        async with _transaction(self._sessions) as tx:
             await enter(tx, tenant_id)
             yield tx
 
@@ -73,7 +103,7 @@ class Database:
         For the commands that begin with a tenant's code, or with none:
         `core.tenancy` finds, lists and founds tenants in it, and `enter` goes in.
         """
-        async with self._sessions.begin() as tx:
+        async with _transaction(self._sessions) as tx:
             await _set_scope(tx, "")
             yield tx
 
@@ -93,7 +123,7 @@ class NodeDatabase:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """Commit when the block ends, roll back when it raises; sees every tenant."""
-        async with self._sessions.begin() as tx:
+        async with _transaction(self._sessions) as tx:
             yield tx
 
     async def connect(self) -> asyncpg.Connection:
@@ -103,6 +133,66 @@ class NodeDatabase:
     async def dispose(self) -> None:
         """Close the pooled connections.  The object must not be used after it."""
         await self._engine.dispose()
+
+
+@asynccontextmanager
+async def _transaction(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[Tx]:
+    """A transaction that whoever has had enough of it, by a timeout, gets out of.
+
+    SQLAlchemy's own waits for the answer to its ROLLBACK, and a connection that the network
+    has forgotten never brings one: so it is ended if none comes soon.  Its own ping before a
+    connection is used again waits as long, so that is done here too.
+    """
+    tx = sessions()
+    connection = await _answering(tx)
+    try:
+        yield tx
+        await tx.commit()
+    except BaseException:
+        await _abandon(tx, connection)
+        raise
+    await tx.close()
+
+
+async def _answering(tx: Tx) -> asyncpg.Connection:
+    """The connection of `tx`, which answers; those of the pool that do not are ended."""
+    for left in reversed(range(TRIES_MAX)):
+        connection = await raw(tx)
+        watchdog = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, connection.terminate)
+        try:
+            await connection.execute("")
+        except _BROKEN:
+            await _end(tx, connection)
+            if not left:
+                raise
+        except BaseException:
+            await _end(tx, connection)
+            raise
+        else:
+            return connection
+        finally:
+            watchdog.cancel()
+    raise AssertionError("the last try returns or raises")
+
+
+async def _abandon(tx: Tx, connection: asyncpg.Connection) -> None:
+    """Roll back, or have the server do so."""
+    watchdog = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, connection.terminate)
+    try:
+        await tx.rollback()
+        await tx.close()
+    except _BROKEN:
+        await _end(tx, connection)
+    except BaseException:
+        await _end(tx, connection)
+        raise
+    finally:
+        watchdog.cancel()
+
+
+async def _end(tx: Tx, connection: asyncpg.Connection) -> None:
+    connection.terminate()
+    await tx.invalidate()
 
 
 async def enter(tx: Tx, tenant_id: int) -> None:
@@ -147,7 +237,6 @@ def engine(url: str, role: str | None, *, connections_max: int = 5) -> AsyncEngi
         async_creator=creator,
         pool_size=connections_max,
         max_overflow=0,
-        pool_pre_ping=True,
         hide_parameters=True,  # an error that is logged must not tell a name or a sealed secret
     )
 
@@ -157,11 +246,29 @@ async def connect(url: str, role: str | None) -> asyncpg.Connection:
 
     The role travels as a connection setting and not as a statement: so there is no moment
     before it, and RESET ROLE or RESET ALL comes back to it.
+
+    Raises:
+        CannotConnect: it is away, hangs, or refuses us.
     """
-    settings = {"application_name": f"turnpike {role or 'owner'}", "search_path": "public"}
+    settings = SETTINGS | {"application_name": f"turnpike {role or 'owner'}"}
     if role is not None:
         settings["role"] = role
-    return await asyncpg.connect(plain(url), server_settings=settings, timeout=CONNECT_TIMEOUT_S)
+    try:
+        connection = await asyncpg.connect(
+            plain(url), server_settings=settings, timeout=CONNECT_TIMEOUT_S
+        )
+    except TimeoutError:
+        why = f"no answer within {CONNECT_TIMEOUT_S:g} s"
+        raise CannotConnect(f"no connection to the database {place(url)}: {why}") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise CannotConnect(f"no connection to the database {place(url)}: {why}") from error
+    # Nobody else gives access to the socket.
+    one = connection._transport.get_extra_info("socket")
+    if one.family in (socket.AF_INET, socket.AF_INET6):
+        for option in _SOCKET_OPTIONS:
+            one.setsockopt(*option)
+    return connection
 
 
 def plain(url: str) -> str:
@@ -170,3 +277,12 @@ def plain(url: str) -> str:
     if not separator or scheme not in ("postgres", "postgresql", "postgresql+asyncpg"):
         raise ValueError("a database URL begins with postgresql://")
     return f"postgresql://{rest}"
+
+
+def place(url: str) -> str:
+    """Where a URL leads, for people: ``HOST:PORT/NAME``, without user and password."""
+    parts = urlsplit(plain(url))
+    if "@" in parts.path + parts.query + parts.fragment:  # of a password that is not escaped
+        return "of its URL"
+    host = parts.netloc.rpartition("@")[2] or parse_qs(parts.query).get("host", [""])[0]
+    return f"{host}{parts.path}"

@@ -5,7 +5,6 @@ its worker, which ends when its connection does, marks what then runs as cancell
 deletes it), and forgets what it could not store.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pgqueuer.domain.types import Channel
 from pgqueuer.queries import Queries
 
 from core.db import NodeDatabase
+from core.deadlines import within
 
 ANSWER_TIMEOUT_S: Final = 10.0  # a database that takes longer for next to nothing hangs
 
@@ -56,7 +56,7 @@ async def opened(node: NodeDatabase, woken: Callable[[], None]) -> AsyncIterator
     """
     connection = await node.connect()
     try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        async with within(ANSWER_TIMEOUT_S, "listening for jobs"):
             await connection.add_listener(SETTINGS.channel, lambda *_: woken())
         connection.add_termination_listener(lambda *_: woken())
         yield Door(connection, queries(connection))

@@ -17,6 +17,7 @@ import structlog
 from core import jobs_schedules
 from core.clock import Clock
 from core.db import Database, NodeDatabase
+from core.deadlines import within
 from core.errors import Refused
 from core.jobs import Handler, Job
 from core.jobs_door import ANSWER_TIMEOUT_S, Door, opened
@@ -105,16 +106,16 @@ class Worker:
     async def _serve(self, stop: asyncio.Event) -> None:
         """Until `stop`, or until the connection fails."""
         async with opened(self._node, self._woken.set) as door:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with within(ANSWER_TIMEOUT_S, "planning what returns"):
                 await jobs_schedules.plan(door, self._schedules)
             while not stop.is_set():
                 self._woken.clear()
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                async with within(ANSWER_TIMEOUT_S, "taking jobs"):
                     await self._turn(door)
                 self.progress.connected = True
                 await _event(self._woken, min(POLL_S, self._beat_every_s))
             await self._leave()
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with within(ANSWER_TIMEOUT_S, "storing what became of jobs"):
                 await self._settle(door)
 
     async def _turn(self, door: Door) -> None:
@@ -157,7 +158,7 @@ class Worker:
     async def _run(self, job: Job) -> None:
         outcome: Outcome = Released()  # if we are cancelled
         try:
-            async with asyncio.timeout(RUN_WITHIN_S):
+            async with within(RUN_WITHIN_S, f"a job of kind {job.kind}"):
                 await self._handlers[job.kind](self._database, job)
         except Exception as error:
             # Whatever it is, it is about this job, which is tried again or held.
@@ -179,7 +180,7 @@ class Worker:
 
     async def _return(self, id_: int, every: Every) -> None:
         try:
-            async with asyncio.timeout(RUN_WITHIN_S):
+            async with within(RUN_WITHIN_S, f"schedule {every.name}"):
                 await every.run()
         except Exception as error:
             # It returns anyway.

@@ -30,4 +30,7 @@ def in_a_line(error: BaseException) -> str:
 
     Only the first line: SQLAlchemy tells the parameters of a statement on the others.
     """
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    said = str(error)
+    return (f"{type(error).__name__}: {said}" if said else type(error).__name__).splitlines()[0][
+        :200
+    ]

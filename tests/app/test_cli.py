@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -209,10 +210,24 @@ def test_where_no_instance_is_a_question_makes_none(
 def test_a_database_that_is_away_is_told_in_one_line(
     caller: Callable[..., Turnpike], tmp_path: Path
 ) -> None:
-    turnpike = caller(TURNPIKE_DATABASE_URL="postgresql://127.0.0.1:1/none")
+    turnpike = caller(TURNPIKE_DATABASE_URL="postgresql://isp:s3cret@127.0.0.1:1/none")
     done = turnpike("nas", "list", "--data-dir", str(tmp_path))
     assert done.status == 1
+    assert done.stderr.startswith("turnpike: no connection to the database 127.0.0.1:1/none: Conn")
+    assert done.stderr.endswith("; see that it runs, or name another with DATABASE_URL\n")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_database_that_hangs_is_told_in_one_line(
+    caller: Callable[..., Turnpike], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://isp:s3cret@127.0.0.1:{silent.getsockname()[1]}/isp"
+        done = caller(TURNPIKE_DATABASE_URL=url)("nas", "list", "--data-dir", str(tmp_path))
+    assert done.status == 1
+    assert "/isp: no answer within 10 s; see that it runs" in done.stderr
+    assert "s3cret" not in done.stderr
 
 
 def test_the_version_says_whether_it_is_compiled() -> None:

@@ -12,7 +12,18 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from aaa.models import Entitlement, Profile, Subscriber
 from app.metadata import metadata
 from core import tenancy
-from core.db import APP_ROLE, NODE_ROLE, Database, NodeDatabase, connect, copy_rows, enter, plain
+from core.db import (
+    APP_ROLE,
+    NODE_ROLE,
+    CannotConnect,
+    Database,
+    NodeDatabase,
+    connect,
+    copy_rows,
+    enter,
+    place,
+    plain,
+)
 from core.errors import Conflict
 from core.tenancy import Tenant
 from nas_adapters.models import Nas
@@ -293,3 +304,25 @@ async def test_every_way_to_write_the_url_leads_in(scheme: str, fresh_database_u
 def test_a_url_of_something_else_is_refused() -> None:
     with pytest.raises(ValueError, match="postgresql://"):
         plain("mysql://localhost/turnpike")
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("postgresql://isp:s3cret@192.0.2.1:5433/isp?ssl=on", "192.0.2.1:5433/isp"),
+        ("postgresql://turnpike@/turnpike?host=%2Fvar%2Frun&password=s3cret", "/var/run/turnpike"),
+        ("postgresql://isp:s3c/ret@192.0.2.1/isp", "of its URL"),
+        ("postgresql://isp:s3c?ret@192.0.2.1/isp", "of its URL"),
+        ("postgresql://isp:s3c@ret@192.0.2.1/isp", "192.0.2.1/isp"),
+    ],
+)
+def test_where_a_database_is_can_be_told_without_its_password(url: str, where: str) -> None:
+    assert place(url) == where
+
+
+async def test_whoever_cannot_connect_is_told_where_to_and_why(empty_database_url: str) -> None:
+    with pytest.raises(CannotConnect, match=r"to the database 127\.0\.0\.1:1/isp: ConnectionRefu"):
+        await connect("postgresql://isp:s3cret@127.0.0.1:1/isp", None)
+    missing = empty_database_url.replace("/test_", "/no_", 1)
+    with pytest.raises(CannotConnect, match=r'InvalidCatalogNameError: database "no_\w+" does not'):
+        await connect(missing, None)

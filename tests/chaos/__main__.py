@@ -51,6 +51,11 @@ def tell(load: Load, outcome: Outcome) -> None:
             f" median {median(outcome.first_answers_s):.2f} s, worst"
             f" {max(outcome.first_answers_s):.2f} s"
         )
+    if outcome.reconnects_s:
+        lines.append(
+            "ingest stored records again after PostgreSQL's end:"
+            f" median {median(outcome.reconnects_s):.2f} s, worst {max(outcome.reconnects_s):.2f} s"
+        )
     for what in (verdict.lost, verdict.doubled, verdict.short, verdict.left_open):
         lines += [f"  {one}" for one in what[:5]]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -28,6 +28,7 @@ from tests.serving import PASSWORD, SECRET, Turnpike
 INTERIMS = 3
 WAVE = 500  # sessions planned at a time
 WARM_UP = 0.1  # of the whole time
+FLAT_PART, FLAT_OCTETS, FLAT_DESCRIPTORS = 0.1, 4 * 2**20, 2  # more of both parts is growth
 KIB = 1024
 ROLE = re.compile(r"app\.children (\w+ ?\d*)|turnpike (serve)")
 
@@ -55,6 +56,12 @@ class Soaked:
         after = median(one.private_octets for one in late)
         descriptors = [median(one.descriptors for one in part) for part in (early, late)]
         return after / before - 1, round(descriptors[1] - descriptors[0])
+
+    def is_flat(self, name: str) -> bool:
+        """Whether a process keeps what it had."""
+        grown, descriptors = self.growth(name)
+        octets = grown * self.samples[name][-1].private_octets
+        return descriptors <= FLAT_DESCRIPTORS and (grown <= FLAT_PART or octets <= FLAT_OCTETS)
 
 
 def soak(
@@ -135,7 +142,8 @@ def main() -> int:
         grown, descriptors = soaked.growth(name)
         lines.append(_line(name, samples, grown, descriptors))
     sys.stdout.write("\n".join(lines) + "\n")
-    return 0 if verdict.is_clean else 1
+    is_flat = all(soaked.is_flat(name) for name in soaked.samples)
+    return 0 if verdict.is_clean and is_flat else 1
 
 
 def _line(name: str, samples: Sequence[Sample], grown: float, descriptors: int) -> str:

@@ -7,11 +7,10 @@ from tests.chaos.soak import soak
 pytestmark = [pytest.mark.scenario, pytest.mark.slow]
 
 
-def test_no_process_gathers_descriptors_and_nothing_is_lost() -> None:
-    soaked = soak(20.0, every_s=0.5)
+def test_no_process_gathers_memory_or_descriptors_and_nothing_is_lost() -> None:
+    soaked = soak(12.0, every_s=0.5)
     assert soaked.verdict.is_clean, soaked.verdict
     assert soaked.logins_refused == 0
     assert {"login 0", "login 1", "ingest", "replicator", "serve"} <= soaked.samples.keys()
     for name in soaked.samples:
-        _, descriptors = soaked.growth(name)
-        assert descriptors <= 2, name
+        assert soaked.is_flat(name), (name, soaked.growth(name))

@@ -42,6 +42,10 @@ def test_a_reload_and_a_restart_under_load_lose_nothing() -> None:
             reloaded_until = time.monotonic()
             assert await asyncio.to_thread(one.stop) == 0
             await asyncio.to_thread(one.start)
+            ready_at = time.monotonic()
+            while any(box.has_pending and box.answered_at < ready_at for box in boxes):
+                assert time.monotonic() - ready_at < GAP_MAX_S
+                await asyncio.sleep(0.01)
             await reports
             for box in boxes:
                 box.close()

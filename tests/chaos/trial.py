@@ -10,12 +10,15 @@ import random
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
+
 from accounting.status import IngestStatus
 from core import postgres_pidfile, status
+from core.db import connect
 from tests.chaos.boxes import Box, connected
 from tests.chaos.comparing import Verdict, compare
 from tests.chaos.plan import PlannedSession, sessions
@@ -59,6 +62,7 @@ class Outcome:
     acknowledged: int
     kills: dict[str, int] = field(default_factory=dict)
     first_answers_s: list[float] = field(default_factory=list)  # the last box's, after each kill
+    reconnects_s: list[float] = field(default_factory=list)  # of ingest, after PostgreSQL's ends
     drained_s: float = 0.0
     reported_s: float = 0.0
 
@@ -132,13 +136,16 @@ async def _kill(
         await asyncio.sleep(chance.uniform(0.5, 1.5) * pause_s)
         victim = chance.choice(load.victims)
         since = time.monotonic()
-        if not await asyncio.to_thread(kill, one, victim, chance):
-            continue
+        while not await asyncio.to_thread(kill, one, victim, chance):
+            await asyncio.sleep(0.05)  # it has not come back from the last time
+            since = time.monotonic()
         outcome.kills[victim] = outcome.kills.get(victim, 0) + 1
         if victim == SUPERVISOR:
             since = time.monotonic()  # it was we who started it again
         if victim in (WORKER, SUPERVISOR):
             outcome.first_answers_s.append(await _answered(boxes, since))
+        if victim == DATABASE:
+            outcome.reconnects_s.append(await _reconnected(one))
 
 
 async def _answered(boxes: Sequence[Box], since: float) -> float:
@@ -148,6 +155,24 @@ async def _answered(boxes: Sequence[Box], since: float) -> float:
             break
         await asyncio.sleep(0.01)
     return time.monotonic() - since
+
+
+async def _reconnected(one: Turnpike) -> float:
+    """How long until ingest committed something again; there is always something."""
+    killed_at = time.time()
+    while time.time() - killed_at < ANSWERS_WITHIN_S:
+        with suppress(OSError, asyncpg.PostgresError):  # not there yet
+            connection = await connect(private_url(one), None)
+            try:
+                moved_s = await connection.fetchval(
+                    "SELECT extract(epoch FROM max(updated_at))::float8 FROM spool_position"
+                )
+            finally:
+                await connection.close()
+            if moved_s > killed_at:
+                break
+        await asyncio.sleep(0.05)
+    return time.time() - killed_at
 
 
 def kill(one: Turnpike, victim: str, chance: random.Random) -> bool:

@@ -41,7 +41,8 @@ LITTLE: Final = 500
 RETRY_S_MIN: Final = 0.2
 RETRY_S_MAX: Final = 5.0
 # The longest honest batch is a restart of a NAS with all its sessions.
-TRANSACTION_TIMEOUT_S: Final = 120.0
+TRANSACTION_TIMEOUT_S: Final = 60.0
+ANSWER_TIMEOUT_S: Final = 30.0
 
 Published = Callable[[Batch], Awaitable[None]]
 
@@ -168,14 +169,20 @@ class Drain:
     async def prune(self) -> None:
         """Forget the positions of segments that are long gone."""
         present = [UUID(segment.id) for segment in segments(self._root)]
-        async with self._database.transaction() as tx:
+        async with (
+            within(ANSWER_TIMEOUT_S, "forgetting positions"),
+            self._database.transaction() as tx,
+        ):
             await self._ingest.prune(tx, present)
 
     async def _remove(self) -> bool:
         """Unlink what is finished, and read again (False) what the database has no longer."""
         finished = {UUID(one.id): (one, last_seq) for one, last_seq in self._finished.values()}
         self._finished = {}
-        async with self._database.transaction() as tx:
+        async with (
+            within(ANSWER_TIMEOUT_S, "asking for positions"),
+            self._database.transaction() as tx,
+        ):
             positions = await self._ingest.positions(tx, finished)
         is_all = True
         for name, (segment, last_seq) in finished.items():

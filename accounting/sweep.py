@@ -32,6 +32,7 @@ from accounting.reading import digest
 from accounting.silence import Open, Silent
 from core.clock import Clock
 from core.db import NodeDatabase, Tx
+from core.deadlines import within
 
 log = structlog.get_logger()
 
@@ -111,7 +112,7 @@ class Sweeper:
         counted_s = self._counted_s()
         if counted_s is None:
             return False
-        async with asyncio.timeout(TIMEOUT_S), self._database.transaction() as tx:
+        async with within(TIMEOUT_S, "telling what was heard"), self._database.transaction() as tx:
             self._is_told = await self._hearing.tell(await staging.begin(tx), counted_s)
         return self._is_told
 
@@ -217,7 +218,10 @@ class Sweeper:
         if not fresh:
             return
         async for page in silence.single(one.connection, box, fresh, unmarked=True):
-            async with self._database.transaction() as tx:
+            async with (
+                within(TIMEOUT_S, "marking silent sessions"),
+                self._database.transaction() as tx,
+            ):
                 marked = await silence.doubt(await staging.begin(tx), page)
                 if marked:
                     await self._doubted(tx, marked)
@@ -243,7 +247,7 @@ class Sweeper:
             log.warning("nas_silent", tenant=box[0], nas=box[1], reported=box[2], sessions=unknown)
         if told_s is None:
             told_s = since_s if is_new else now_s
-        async with self._database.transaction() as tx:
+        async with within(TIMEOUT_S, "noting a silent NAS"), self._database.transaction() as tx:
             connection = await staging.begin(tx)
             await silence.note_gap(connection, box, now_s, int(is_new), max(0, now_s - told_s))
         self._silent[box] = now_s
@@ -261,7 +265,10 @@ class Sweeper:
                 digest(each.key): (each.key, Mark(now_s, BY_REAPER, each.last_seen_s))
                 for each in page
             }
-            async with self._database.transaction() as tx:
+            async with (
+                within(TIMEOUT_S, "closing silent sessions"),
+                self._database.transaction() as tx,
+            ):
                 batch = await self._ingest.sweep(tx, marks)
             closed += len(batch.groups)
             for publish in self._published:

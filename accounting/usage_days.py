@@ -22,10 +22,12 @@ from sqlalchemy import text
 
 from accounting.ingest import LOCK
 from core.db import NodeDatabase, Tx, raw
+from core.deadlines import within
 
 SUM_LOCK: Final = 0x74757275  # "turu", of pg_advisory_xact_lock: who sums
 ROWS_MAX: Final = 500_000  # of `usage` a pass
 PASSES_MAX: Final = 20
+TIMEOUT_S: Final = 300.0
 # Batches that come wait behind us while we wait, so not for long: the next time may do.
 LOCK_TIMEOUT: Final = "1s"
 
@@ -104,12 +106,12 @@ async def keep_up(database: NodeDatabase, *, passes_max: int = PASSES_MAX) -> bo
     For a node's upkeep, every few minutes.  Another node that is at it is left alone.
     """
     try:
-        async with database.transaction() as tx:
+        async with within(TIMEOUT_S, "settling usage"), database.transaction() as tx:
             settled = await settle(tx)
     except asyncpg.LockNotAvailableError:
         return True
     for _ in range(passes_max):
-        async with database.transaction() as tx:
+        async with within(TIMEOUT_S, "summing usage"), database.transaction() as tx:
             if not await sum_next(tx, settled):
                 return False
     return True

@@ -14,12 +14,14 @@ from accounting.trouble import in_a_line, is_the_worlds
 from core.clock import Clock
 from core.config import Settings
 from core.db import NodeDatabase, connect
+from core.deadlines import within
 
 log = structlog.get_logger()
 
 EVERY_S: Final = 3600.0
 RETRY_S: Final = 30.0
 SUM_EVERY_S: Final = 300.0
+TIMEOUT_S: Final = 600.0
 
 
 async def sum_days(database: NodeDatabase) -> None:
@@ -45,7 +47,8 @@ async def keep_up(settings: Settings, drain: Drain, clock: Clock) -> None:
 async def _step(settings: Settings, drain: Drain, clock: Clock) -> bool:
     owner = await connect(str(settings.database_url), None)
     try:
-        kept = await partitions.keep_up(owner, clock.now(), settings.accounting.keep_raw_days)
+        async with within(TIMEOUT_S, "the days of raw packets"):
+            kept = await partitions.keep_up(owner, clock.now(), settings.accounting.keep_raw_days)
     finally:
         owner.terminate()
     await drain.prune()

@@ -38,7 +38,7 @@ GONE_AFTER_S = 30  # without a sign of life, the other side of a connection is g
 # What a vanished client's transaction has locked, the server lets go of again.
 SETTINGS: Final = {
     "search_path": "public",
-    "idle_in_transaction_session_timeout": f"{GONE_AFTER_S}s",
+    "idle_in_transaction_session_timeout": "60s",  # longer than we think between two statements
     "tcp_user_timeout": f"{GONE_AFTER_S}s",
     "tcp_keepalives_idle": f"{GONE_AFTER_S // 2}",
     "tcp_keepalives_interval": "5",
@@ -160,7 +160,7 @@ async def _answering(tx: Tx) -> asyncpg.Connection:
         connection = await raw(tx)
         watchdog = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_S, connection.terminate)
         try:
-            await connection.execute("")
+            await connection.execute("SELECT")
         except _BROKEN:
             await _end(tx, connection)
             if not left:

@@ -13,7 +13,7 @@ from accounting.drain import Drain
 from accounting.ingest import Ingest
 from accounting.segment import SegmentWriter
 from core.clock import Clock
-from core.db import NodeDatabase, Tx
+from core.db import SETTINGS, NodeDatabase, Tx
 from core.radius.packet import attribute
 from tests.accounting.ingesting import (
     INTERIM,
@@ -28,6 +28,7 @@ from tests.accounting.ingesting import (
     until,
 )
 from tests.conftest import execute
+from tests.passage import passage
 
 MB = 1_000_000
 
@@ -163,6 +164,44 @@ async def test_connections_that_break_at_any_moment_lose_and_double_nothing(
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+    await all_is_counted_once(fresh_database_url)
+
+
+@pytest.mark.slow
+async def test_a_connection_that_falls_silent_in_a_batch_is_given_up_and_holds_up_nobody(
+    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault D3, black-holed: the server keeps what we locked until it hears that we are gone."""
+    monkeypatch.setattr("accounting.drain.TRANSACTION_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("core.db.ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setitem(SETTINGS, "idle_in_transaction_session_timeout", "3s")
+    lives(tmp_path)
+    with passage(fresh_database_url) as way:
+        once: list[Batch] = []
+
+        async def falls_silent(tx: Tx, batch: Batch) -> None:
+            if not once:
+                once.append(batch)
+                way.fall_silent()
+
+        database = NodeDatabase(way.url)
+        ingest = Ingest("test", observers=[falls_silent])
+        drain = Drain(tmp_path, database, ingest, Clock())
+        running = asyncio.create_task(drain.run())
+
+        async def is_given_up() -> bool:
+            return drain.progress.failures > 0
+
+        async def nothing_is_left() -> bool:
+            return not files(tmp_path)
+
+        await until(is_given_up, 10)
+        way.open()
+        await until(nothing_is_left, 20)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        await database.dispose()
     await all_is_counted_once(fresh_database_url)
 
 

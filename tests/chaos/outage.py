@@ -1,6 +1,6 @@
 """The database goes away under load: logins and receipts go on, and all is drained afterwards.
 
-    python -m tests.chaos.outage [--seconds 60] [--how refused|hung]
+    python -m tests.chaos.outage [--seconds 60] [--how refused|hung|silent]
 
 prints how long each took before and during the outage (fault D3).
 """
@@ -17,10 +17,11 @@ from tests.chaos.boxes import Box, LoginBox, Wait, connected
 from tests.chaos.comparing import Verdict, compare
 from tests.chaos.plan import sessions
 from tests.chaos.trial import CHAOS_ISP, HOSTS, await_drained
+from tests.passage import Passage, passage
 from tests.scenarios.outside import Outside, outside_database
 from tests.serving import PASSWORD, SECRET, turnpike_process
 
-REFUSED, HUNG = "refused", "hung"
+REFUSED, HUNG, SILENT = "refused", "hung", "silent"
 INTERIMS = 3
 
 
@@ -51,7 +52,10 @@ def endure(outage: Outage) -> Endured:
     """An instance of its own, a database outside, and the outage."""
     with (
         outside_database() as outside,
-        turnpike_process(CHAOS_ISP, DATABASE_URL=outside.url) as one,
+        passage(outside.url) as way,
+        turnpike_process(
+            CHAOS_ISP, DATABASE_URL=way.url if outage.how == SILENT else outside.url
+        ) as one,
     ):
         length_s = outage.before_s + outage.lasts_s
         count = int(length_s * outage.reports_per_s / (INTERIMS + 2))
@@ -75,12 +79,13 @@ def endure(outage: Outage) -> Endured:
             reports = asyncio.gather(*(tell(number) for number in range(count)))
             await asyncio.sleep(outage.before_s)
             began = time.monotonic()
-            await asyncio.to_thread(_away, outside, outage.how)
+            await asyncio.to_thread(_away, outside, way, outage.how)
             await asyncio.sleep(outage.lasts_s)
             ended = time.monotonic()
             over.set()
             refused = await logins
             await asyncio.to_thread(outside.back)
+            way.open()
             await reports
             for each in (*boxes, asking):
                 each.close()
@@ -100,8 +105,10 @@ def endure(outage: Outage) -> Endured:
         )
 
 
-def _away(outside: Outside, how: str) -> None:
-    if how == HUNG:
+def _away(outside: Outside, way: Passage, how: str) -> None:
+    if how == SILENT:
+        way.fall_silent()
+    elif how == HUNG:
         outside.hang()
     else:
         outside.refuse()
@@ -121,7 +128,7 @@ def main() -> int:
     """Zero if nothing was refused, lost or doubled."""
     asked = argparse.ArgumentParser(prog="python -m tests.chaos.outage", description=__doc__)
     asked.add_argument("--seconds", type=float, default=60.0)
-    asked.add_argument("--how", choices=(REFUSED, HUNG), default=REFUSED)
+    asked.add_argument("--how", choices=(REFUSED, HUNG, SILENT), default=REFUSED)
     arguments = asked.parse_args()
     done = endure(Outage(arguments.how, arguments.seconds, before_s=15.0))
     verdict = done.verdict

@@ -3,12 +3,12 @@ acknowledged, and afterwards all of it is in the database once."""
 
 import pytest
 
-from tests.chaos.outage import HUNG, REFUSED, Outage, endure
+from tests.chaos.outage import HUNG, REFUSED, SILENT, Outage, endure
 
 pytestmark = [pytest.mark.scenario, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("how", [REFUSED, HUNG])
+@pytest.mark.parametrize("how", [REFUSED, HUNG, SILENT])
 def test_logins_and_receipts_go_on_and_everything_is_drained_afterwards(how: str) -> None:
     done = endure(Outage(how, lasts_s=4.0, before_s=1.0, logins_per_s=50, reports_per_s=200))
     assert done.logins_refused == 0

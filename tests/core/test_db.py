@@ -1,5 +1,6 @@
 """The doors into the database, and what cannot be seen through them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
@@ -15,6 +16,7 @@ from core import tenancy
 from core.db import (
     APP_ROLE,
     NODE_ROLE,
+    SETTINGS,
     CannotConnect,
     Database,
     NodeDatabase,
@@ -28,6 +30,7 @@ from core.errors import Conflict
 from core.tenancy import Tenant
 from nas_adapters.models import Nas
 from tests.core.rows import one_of_each
+from tests.passage import passage
 
 OF_TENANTS = sorted(name for name, table in metadata.tables.items() if "tenant_id" in table.c)
 SEES_TENANTS = [*OF_TENANTS, "tenant"]
@@ -326,3 +329,41 @@ async def test_whoever_cannot_connect_is_told_where_to_and_why(empty_database_ur
     missing = empty_database_url.replace("/test_", "/no_", 1)
     with pytest.raises(CannotConnect, match=r'InvalidCatalogNameError: database "no_\w+" does not'):
         await connect(missing, None)
+
+
+@pytest.mark.slow
+async def test_a_transaction_over_a_silent_connection_ends_and_so_do_its_locks(
+    fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault D3, black-holed: in mid-transaction, at the commit, and between two transactions."""
+    monkeypatch.setattr("core.db.ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setitem(SETTINGS, "idle_in_transaction_session_timeout", "2s")
+
+    async def lock(node: NodeDatabase) -> None:
+        async with asyncio.timeout(1.0), node.transaction() as tx:
+            await tx.execute(text("SELECT pg_advisory_xact_lock(1)"))
+            way.fall_silent()
+            await tx.execute(text("SELECT 1"))
+
+    async def commit(node: NodeDatabase) -> None:
+        async with asyncio.timeout(1.0), node.transaction() as tx:
+            await tx.execute(text("SELECT 1"))
+            way.fall_silent()
+
+    with passage(fresh_database_url) as way:
+        node, other = NodeDatabase(way.url), NodeDatabase(fresh_database_url)
+        for work in (lock, commit):
+            async with asyncio.timeout(5.0):
+                with pytest.raises(TimeoutError):
+                    await work(node)
+                way.open()
+                async with node.transaction() as tx:  # the pool has one that is good
+                    assert await tx.scalar(text("SELECT 1")) == 1
+        way.fall_silent()
+        way.open()
+        async with asyncio.timeout(5.0), node.transaction() as tx:
+            assert await tx.scalar(text("SELECT 1")) == 1
+        async with asyncio.timeout(5.0), other.transaction() as tx:
+            await tx.execute(text("SELECT pg_advisory_xact_lock(1)"))
+        await node.dispose()
+        await other.dispose()

@@ -51,6 +51,10 @@ SELECT subscriber_id, to_timestamp(starts_s), to_timestamp(ends_s), tenant_id, r
    SET ends_at = excluded.ends_at, rule = excluded.rule, octets = excluded.octets,
        time_s = excluded.time_s, unsettled_since = excluded.unsettled_since
 """
+_LOCK_STATES: Final = """
+SELECT FROM quota_state WHERE subscriber_id = ANY ($1::bigint[]) ORDER BY subscriber_id FOR UPDATE
+"""
+_VOID: Final = "UPDATE quota_usage SET rule = '' WHERE subscriber_id = ANY ($1::bigint[])"
 _PRUNE: Final = f"""
 DELETE FROM quota_usage
  WHERE subscriber_id = ANY ($1::bigint[])
@@ -150,6 +154,13 @@ async def store(connection: asyncpg.Connection, changed: Sequence[StoredSum]) ->
     if not changed:
         return
     await connection.execute(_STORE, *zip(*changed, strict=True))
+
+
+async def void(connection: asyncpg.Connection, subscriber_ids: Collection[int]) -> None:
+    """Have all sums of these worked out anew: no rule has an empty name."""
+    # A statement of its own: what was stored while we waited is then seen.
+    await connection.execute(_LOCK_STATES, list(subscriber_ids))
+    await connection.execute(_VOID, list(subscriber_ids))
 
 
 async def prune(

@@ -16,7 +16,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
+import structlog
 
 from accounting import marks as nas_marks
 from accounting import nas_days, rows, staging
@@ -27,8 +27,11 @@ from accounting.identity import SessionKey
 from accounting.points import Mark
 from accounting.reading import Arrivals, Portion, Reading
 from accounting.rows import closed_by_redial
+from accounting.trouble import in_a_line, is_the_worlds
 from accounting.unclosed import Unclosed, doubt
 from core.db import Tx
+
+log = structlog.get_logger()
 
 LOCK: Final = 0x74757269  # "turi", of pg_advisory_xact_lock
 CLOSED_AT_ONCE_MAX: Final = 5_000
@@ -69,7 +72,10 @@ class Moved(Exception):
 
 
 class ObserverFailed(Exception):
-    """An observer has a bug, so nothing is wrong with the records that it was shown."""
+    """An observer has a bug, so nothing is wrong with the records that it was shown.
+
+    Or what it wrote is what the database refused.
+    """
 
 
 class Ingest:
@@ -79,16 +85,28 @@ class Ingest:
     restore the sequence may give them once more.
     """
 
-    def __init__(self, node: str, *, owners: Owners = nobody, observers: Observers = ()) -> None:
-        """`observers` are called at the end of each transaction, inside it."""
+    def __init__(
+        self,
+        node: str,
+        *,
+        owners: Owners = nobody,
+        observers: Observers = (),
+        stand_ins: Observers = (),
+    ) -> None:
+        """`observers` are called at the end of each transaction, inside it.
+
+        Where one of them has a bug, all `stand_ins` are called instead: they see to it that
+        what observers add up is worked out anew, and do so little that they hardly fail.
+        """
         self._node = node
         self._owners = owners
         self._observers = observers
+        self._stand_ins = stand_ins
         self._unclosed = Unclosed()
         self._ids: WeakKeyDictionary[asyncpg.Connection, list[int]] = WeakKeyDictionary()
 
     async def take(self, tx: Tx, reading: Reading, *, observed: bool = True) -> Batch:
-        """Count what was read; `observed=False` leaves the observers out.
+        """Count what was read; with `observed=False` others stand in for the observers.
 
         Raises:
             Moved: read again from where the database is.
@@ -102,6 +120,8 @@ class Ingest:
         batch = await self._count(tx, connection, reading)
         if observed:
             await self.observe(tx, batch)
+        else:
+            await self._stand_in(tx, batch)
         await connection.execute(
             _ADVANCE,
             [portion.segment for portion in reading.portions],
@@ -129,7 +149,13 @@ class Ingest:
         await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         batch = Batch()
         await self._close(connection, closing, batch)
-        await self.observe(tx, batch)
+        try:
+            async with tx.begin_nested():
+                await self.observe(tx, batch)
+        except ObserverFailed as error:
+            # Sessions end without observers sooner than that nobody's session ends.
+            log.exception("observer_failed", error=in_a_line(error), groups=len(batch.groups))
+            await self._stand_in(tx, batch)
         at_s = max((mark.at_s for _, mark in closing.values()), default=0)
         await nas_days.add(connection, nas_days.tallied(batch.groups), float(at_s))
         return batch
@@ -149,10 +175,21 @@ class Ingest:
         for observer in self._observers:
             try:
                 await observer(tx, batch)
-            except (SQLAlchemyError, asyncpg.PostgresError, OSError):
-                raise
             except Exception as error:
-                raise ObserverFailed(str(error)) from error
+                if is_the_worlds(error):
+                    raise
+                raise ObserverFailed(in_a_line(error)) from error
+
+    async def _stand_in(self, tx: Tx, batch: Batch) -> None:
+        for stand_in in self._stand_ins:
+            try:
+                async with tx.begin_nested():
+                    await stand_in(tx, batch)
+            except Exception as error:
+                # A record counts whatever becomes of those who look at it.
+                if is_the_worlds(error):
+                    raise
+                log.exception("stand_in_failed", error=in_a_line(error))
 
     async def _lock_positions(
         self, connection: asyncpg.Connection, portions: Sequence[Portion]

@@ -4,7 +4,7 @@ A retry goes the way of every record.  What is counted then leaves the table; wh
 cannot be stays, with the reason of today.  Its NAS is taken as it is now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,6 +22,7 @@ from accounting.records import NasView
 from accounting.spool_reader import SpooledRecord
 from accounting.trouble import in_a_line, is_the_worlds
 from core.db import NodeDatabase, Tx
+from core.errors import NotFound
 
 LIMIT_MAX: Final = 10_000
 
@@ -79,6 +80,24 @@ async def newest(
         )
         for row in await tx.scalars(query)
     ]
+
+
+async def reasons(tx: Tx) -> list[str]:
+    """Those that the tenant's dead letters have, by the alphabet."""
+    return list(await tx.scalars(select(DeadLetter.reason).distinct().order_by(DeadLetter.reason)))
+
+
+async def require(tx: Tx, ids: Collection[int]) -> None:
+    """Return if each of these is a dead letter of the tenant.
+
+    Raises:
+        NotFound: one is not; the text names those that are not.
+    """
+    found = await tx.scalars(select(DeadLetter.id).where(DeadLetter.id.in_(ids)))
+    missing = sorted(set(ids) - set(found))
+    if missing:
+        named = ", ".join(map(str, missing[:10]))
+        raise NotFound(f"no dead letter {named}: see turnpike accounting dead-letters list")
 
 
 async def retry(

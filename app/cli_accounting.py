@@ -1,6 +1,7 @@
 """`turnpike accounting`: records that could not be counted, and all others once more."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -14,12 +15,13 @@ from app.cli_context import (
     AsJson,
     Config,
     DataDir,
-    Scope,
     TenantCode,
-    in_tenant,
     settings_of,
 )
+from app.cli_pages import LIMIT, Before, Limit, Row, listed
 from core.db import NodeDatabase, Tx
+from core.errors import NotFound
+from nas_adapters import registry
 
 commands = typer.Typer(help="Accounting records.", no_args_is_help=True)
 letters = typer.Typer(help="Records that could not be counted.", no_args_is_help=True)
@@ -28,7 +30,6 @@ commands.command("rebuild")(cli_rebuild.command)
 
 COLUMNS = ("id", "received_at", "nas", "source", "reason", "retried_at")
 
-Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=LIMIT_MAX)]
 Reason = Annotated[str | None, typer.Option("--reason", help="Only those with this reason.")]
 
 
@@ -43,22 +44,19 @@ def list_(
     data_dir: DataDir = None,
     tenant: TenantCode = None,
     reason: Reason = None,
-    before: Annotated[
-        int | None, typer.Option("--before", help="Only those older than this id.")
-    ] = None,
-    limit: Limit = 50,
+    before: Before = None,
+    limit: Limit = LIMIT,
     as_json: AsJson = False,
 ) -> None:
     """List them, newest first; with --json, each with its packet in hexadecimal digits."""
 
-    async def work(tx: Tx, _: Scope) -> list[Letter]:
-        return await dead_letters.newest(tx, limit, before=before, reason=reason)
+    async def read(tx: Tx, beyond: int | None, size: int) -> list[Row]:
+        found = await dead_letters.newest(tx, size, before=beyond, reason=reason)
+        await _refuse_unknown(tx, reason, found)
+        names = await registry.names_of(tx, {one.nas_id for one in found})
+        return [_row(one, names.get(one.nas_id)) for one in found]
 
-    found = in_tenant(config, data_dir, tenant, work)
-    if as_json:
-        output.as_json_array([{**_row(one), "packet": one.packet.hex()} for one in found])
-    else:
-        output.table([_row(one) for one in found], COLUMNS)
+    listed(*(config, data_dir, tenant, read, COLUMNS), start=before, limit=limit, as_json=as_json)
 
 
 @letters.command()
@@ -70,7 +68,9 @@ def retry(
     data_dir: DataDir = None,
     tenant: TenantCode = None,
     reason: Reason = None,
-    limit: Limit = LIMIT_MAX,
+    limit: Annotated[
+        int, typer.Option("--limit", help="How many at most.", min=1, max=LIMIT_MAX)
+    ] = LIMIT_MAX,
 ) -> None:
     """Count them, if that is possible by now; what still is not stays in the list."""
     settings = settings_of(config, data_dir)
@@ -78,11 +78,14 @@ def retry(
     async def work(url: str) -> Retried:
         async with instance.opened(settings, url) as database:
             known = await instance.tenant(database, tenant)
-            numbers = ids or []
-            if not numbers:
-                async with database.transaction(known.id) as tx:
+            async with database.transaction(known.id) as tx:
+                numbers = ids or []
+                if numbers:
+                    await dead_letters.require(tx, numbers)
+                else:
                     found = await dead_letters.newest(tx, limit, reason=reason)
-                numbers = [one.id for one in found]
+                    await _refuse_unknown(tx, reason, found)
+                    numbers = [one.id for one in found]
         node = NodeDatabase(url)
         try:
             ingest = counting.ingest("retry", CLOCK)
@@ -95,12 +98,23 @@ def retry(
     output.say(f"{told.counted} counted, {told.still_dead} still not")
 
 
-def _row(one: Letter) -> dict[str, object]:
+async def _refuse_unknown(tx: Tx, reason: str | None, found: Sequence[Letter]) -> None:
+    """A word that no record's reason is was most likely mistyped."""
+    if reason is None or found:
+        return
+    known = await dead_letters.reasons(tx)
+    if reason not in known:
+        there_are = f"there are: {', '.join(known)}" if known else "there are no dead letters"
+        raise NotFound(f"no dead letter has the reason {output.printable(reason)}; {there_are}")
+
+
+def _row(one: Letter, nas: str | None) -> Row:
     return {
         "id": one.id,
         "received_at": one.received_at,
-        "nas": one.nas_id,
+        "nas": nas or one.nas_id,  # its number, if it is gone
         "source": one.source,
         "reason": one.reason,
         "retried_at": one.retried_at,
+        "packet": one.packet.hex(),
     }

@@ -5,16 +5,16 @@ from typing import Annotated
 import typer
 
 from aaa import decision_log
-from aaa.decision_log import LIMIT_MAX, PastDecision
-from app import cli_output as output
+from aaa.decision_log import PastDecision
 from app import manifest_values
-from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant
+from app.cli_context import AsJson, Config, DataDir, TenantCode
+from app.cli_pages import LIMIT, Before, Limit, Row, listed
 from core.db import Tx
 from core.octets import from_text, to_text
 
 commands = typer.Typer(help="What was decided and why.", no_args_is_help=True)
 
-COLUMNS = ("at", "nas", "username", "calling_station", "outcome", "reason", "method")
+COLUMNS = ("id", "at", "nas", "username", "calling_station", "outcome", "reason", "method")
 
 
 @commands.callback()
@@ -30,7 +30,8 @@ def list_(
     username: Annotated[
         str | None, typer.Option("--username", help="Only decisions about this name.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=LIMIT_MAX)] = 50,
+    before: Before = None,
+    limit: Limit = LIMIT,
     as_json: AsJson = False,
 ) -> None:
     """List decisions, newest first; with --json, each with its trace."""
@@ -38,18 +39,16 @@ def list_(
     # Not `exact`: whom nobody may be called (with a NUL, say) may still have been asked for.
     name = None if username is None else to_text(from_text(manifest_values.string(username)))
 
-    async def work(tx: Tx, _: Scope) -> list[PastDecision]:
-        return await decision_log.recent(tx, name, limit)
+    async def read(tx: Tx, beyond: int | None, size: int) -> list[Row]:
+        found = await decision_log.recent(tx, name, size, before=beyond)
+        return [_row(decision) for decision in found]
 
-    rows = [_row(decision) for decision in in_tenant(config, data_dir, tenant, work)]
-    if as_json:
-        output.as_json_array(rows)
-    else:
-        output.table(rows, COLUMNS)
+    listed(*(config, data_dir, tenant, read, COLUMNS), start=before, limit=limit, as_json=as_json)
 
 
-def _row(decision: PastDecision) -> dict[str, object]:
+def _row(decision: PastDecision) -> Row:
     return {
+        "id": decision.id,
         "at": decision.at,
         "nas": decision.nas_name,
         "username": decision.username,

@@ -124,7 +124,7 @@ def _row(username: str, found: Explanation) -> dict[str, object]:
 def _print(username: str, found: Explanation) -> None:
     output.facts(_answer(username, found))
     output.say("")
-    output.table(_steps(found), ("rule", "input", "result"))
+    output.table(_steps(found), ("rule", "input", "result"), whole=True)
     if found.attributes:
         output.say("")
         output.table(_attributes(found), ("attribute", "value"))

@@ -6,9 +6,10 @@ import typer
 
 from app import cli_output as output
 from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant
+from app.cli_pages import LIMIT, Before, Limit, Row, listed
 from core import jobs_listing
 from core.db import Tx
-from core.jobs_listing import LIMIT_MAX, Listed
+from core.jobs_listing import Listed
 
 commands = typer.Typer(help="Work that waits, runs or failed.", no_args_is_help=True)
 
@@ -28,22 +29,17 @@ def list_(
     held: Annotated[
         bool, typer.Option("--held", help="Only those that failed for good and wait for you.")
     ] = False,
-    before: Annotated[
-        int | None, typer.Option("--before", help="Only those older than this id.")
-    ] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=LIMIT_MAX)] = 50,
+    before: Before = None,
+    limit: Limit = LIMIT,
     as_json: AsJson = False,
 ) -> None:
     """List jobs that are not done, newest first; with --json, each with its payload."""
 
-    async def work(tx: Tx, _: Scope) -> list[Listed]:
-        return await jobs_listing.newest(tx, limit, before=before, held=held)
+    async def read(tx: Tx, beyond: int | None, size: int) -> list[Row]:
+        found = await jobs_listing.newest(tx, size, before=beyond, held=held)
+        return [{**_row(job), "payload": job.payload} for job in found]
 
-    found = in_tenant(config, data_dir, tenant, work)
-    if as_json:
-        output.as_json_array([{**_row(job), "payload": job.payload} for job in found])
-    else:
-        output.table([_row(job) for job in found], COLUMNS)
+    listed(*(config, data_dir, tenant, read, COLUMNS), start=before, limit=limit, as_json=as_json)
 
 
 @commands.command()
@@ -62,7 +58,7 @@ def retry(
     output.say(f"{len(set(ids))} waiting again")
 
 
-def _row(job: Listed) -> dict[str, object]:
+def _row(job: Listed) -> Row:
     return {
         "id": job.id,
         "kind": job.kind,

@@ -7,13 +7,22 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 Row = Mapping[str, object]
+
+CELL_MAX: Final = 44  # an IPv6 network fits
 
 
 def say(text: str) -> None:
     """One line or more for the person who asked."""
     sys.stdout.write(text + "\n")
+
+
+def note(text: str) -> None:
+    """A line for the person who asked, beside what programs read."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{printable(text)}\n")
 
 
 def tell(tenant: str, lines: Sequence[str], *, dry_run: bool) -> None:
@@ -28,9 +37,17 @@ def tell(tenant: str, lines: Sequence[str], *, dry_run: bool) -> None:
     say(f"tenant {tenant}: {added} added, {len(lines) - added} changed{end}")
 
 
-def table(rows: Iterable[Row], columns: Sequence[str], *, header: bool = True) -> None:
-    """Columns as wide as their widest value, under their names."""
+def table(
+    rows: Iterable[Row], columns: Sequence[str], *, header: bool = True, whole: bool = False
+) -> None:
+    """Columns as wide as their widest value, under their names.
+
+    A value longer than `CELL_MAX` ends in an ellipsis, but for the last of a line: one name
+    must not push all others off the screen.  `whole` leaves it as it is.
+    """
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    if not whole:
+        cells = [[*map(_cut, line[:-1]), *line[-1:]] for line in cells]
     if header:
         cells.insert(0, [column.upper() for column in columns])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -58,6 +75,10 @@ def as_json_array(rows: Iterable[Row]) -> None:
         sys.stdout.write(separator + "\n" + json.dumps(row, default=_plain, ensure_ascii=False))
         separator = ","
     say("\n]" if separator == "," else "[]")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= CELL_MAX else f"{text[: CELL_MAX - 1]}…"
 
 
 def _cell(value: object) -> str:

@@ -1,20 +1,18 @@
 """`turnpike session` and `turnpike who-had`: who is or was online, and at which address."""
 
-import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from itertools import chain
 from typing import Annotated
 
 import typer
 
 from aaa import subscribers
 from accounting import listing, usage_report, who_had
-from accounting.listing import CONFIDENCES, ID_MAX, PAGE_MAX, StoredSession, Wanted
+from accounting.listing import CONFIDENCES, StoredSession, Wanted
 from accounting.terminate_causes import name_of
 from app import cli_output as output
-from app import cli_usage, instance, manifest_values
+from app import cli_usage, manifest_values
 from app.cli_context import (
     CLOCK,
     AsJson,
@@ -23,17 +21,14 @@ from app.cli_context import (
     Scope,
     TenantCode,
     in_tenant,
-    settings_of,
 )
-from core.config import Settings
-from core.db import Database, Tx
+from app.cli_pages import ID_MAX, LIMIT, Before, Limit, Row, listed
+from core.db import Tx
 from core.errors import Invalid
 from core.octets import from_text, to_text
 from nas_adapters import registry
 
 commands = typer.Typer(help="Who is online, and who was.", no_args_is_help=True)
-
-Row = dict[str, object]
 
 COLUMNS = (
     "id",
@@ -71,27 +66,20 @@ def list_(
         str | None, typer.Option("--acct-session-id", help="Only with this Acct-Session-Id.")
     ] = None,
     open_only: Annotated[bool, typer.Option("--open", help="Only those not over.")] = False,
-    after: Annotated[
-        int | None,
-        typer.Option(
-            help="Begin behind the session of this id.", min=1, max=ID_MAX, show_default=False
-        ),
-    ] = None,
-    limit: Annotated[int, typer.Option(help="How many at most; 0 for all.", min=0)] = 0,
+    before: Before = None,
+    limit: Limit = LIMIT,
     as_json: AsJson = False,
 ) -> None:
     """List sessions, newest first."""
-    settings = settings_of(config, data_dir)
     wanted = Wanted(_octets(username), None, _octets(acct_session_id), open_only)
-    with instance.database_url(settings) as url:
-        pages = _pages(settings, url, tenant, wanted, nas, after or ID_MAX, limit)
-        if as_json:
-            output.as_json_array(chain.from_iterable(pages))
-            return
-        header = True
-        for page in pages:
-            output.table(page, COLUMNS, header=header)
-            header = False
+
+    async def read(tx: Tx, beyond: int | None, size: int) -> list[Row]:
+        sought = wanted
+        if nas is not None:
+            sought = replace(wanted, nas_id=(await registry.get(tx, nas)).id)
+        return await _rows(tx, await listing.page(tx, sought, before=beyond or ID_MAX, limit=size))
+
+    listed(*(config, data_dir, tenant, read, COLUMNS), start=before, limit=limit, as_json=as_json)
 
 
 @commands.command()
@@ -168,42 +156,6 @@ def who_had_command(
         output.as_json_array(rows)
     else:
         output.table(rows, CLAIM_COLUMNS)
-
-
-def _pages(
-    settings: Settings,
-    url: str,
-    tenant: str | None,
-    wanted: Wanted,
-    nas: str | None,
-    before: int,
-    limit: int,
-) -> Iterator[list[Row]]:
-    """Page by page, so that ten million sessions need no memory; the first may be empty."""
-
-    async def read(known_id: int, size: int) -> tuple[list[Row], int]:
-        async with database.transaction(known_id) as tx:
-            sought = wanted
-            if nas is not None:
-                sought = replace(wanted, nas_id=(await registry.get(tx, nas)).id)
-            page = await listing.page(tx, sought, before=before, limit=size)
-            return await _rows(tx, page), page[-1].id if page else 0
-
-    with asyncio.Runner() as runner:
-        opened = instance.opened(settings, url)
-        database: Database = runner.run(opened.__aenter__())
-        try:
-            known = runner.run(instance.tenant(database, tenant))
-            left = limit or ID_MAX
-            while True:
-                size = min(left, PAGE_MAX)
-                page, before = runner.run(read(known.id, size))
-                yield page
-                left -= size
-                if len(page) < size or not left:
-                    return
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
 
 
 async def _rows(tx: Tx, sessions: Sequence[StoredSession]) -> list[Row]:

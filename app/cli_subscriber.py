@@ -1,17 +1,14 @@
 """`turnpike subscriber`: who may log in."""
 
-import asyncio
-from collections.abc import Iterator
 from datetime import datetime
-from itertools import chain, islice
 from typing import Annotated
 
 import typer
 
 from aaa import holds, subscribers
-from aaa.subscribers import PAGE_MAX, StoredSubscriber
+from aaa.subscribers import StoredSubscriber
 from app import cli_output as output
-from app import instance, manifest_values
+from app import manifest_values
 from app.cli_context import (
     CLOCK,
     AsJson,
@@ -20,10 +17,9 @@ from app.cli_context import (
     Scope,
     TenantCode,
     in_tenant,
-    settings_of,
 )
-from core.config import Settings
-from core.db import Database, Tx
+from app.cli_pages import LIMIT, Limit, listed
+from core.db import Tx
 
 commands = typer.Typer(help="Who may log in.", no_args_is_help=True)
 
@@ -40,50 +36,24 @@ def list_(
     tenant: TenantCode = None,
     prefix: Annotated[str, typer.Option(help="Only names that begin so.")] = "",
     after: Annotated[str, typer.Option(help="Begin behind this name.")] = "",
-    limit: Annotated[int, typer.Option(help="How many at most; 0 for all.", min=0)] = 0,
+    limit: Limit = LIMIT,
     as_json: AsJson = False,
 ) -> None:
     """List subscribers by name."""
-    settings = settings_of(config, data_dir)
-    with instance.database_url(settings) as url:
-        pages = _pages(settings, url, tenant, prefix, after)
-        if as_json:
-            rows = chain.from_iterable(pages)
-            output.as_json_array(islice(rows, limit) if limit else rows)
-            return
-        left, header = limit or None, True
-        for page in pages:
-            output.table(page[:left], COLUMNS, header=header)
-            header = False
-            if left is not None:
-                left -= len(page)
-                if left <= 0:
-                    return
+    now = CLOCK.now()
 
+    async def read(tx: Tx, beyond: str, size: int) -> list[dict[str, object]]:
+        found = await subscribers.page(tx, prefix=prefix, after=beyond, limit=size)
+        return [_row(subscriber, now) for subscriber in found]
 
-def _pages(
-    settings: Settings, url: str, tenant: str | None, prefix: str, after: str
-) -> Iterator[list[dict[str, object]]]:
-    """Page by page, so that a million subscribers need no memory; the first may be empty."""
-
-    async def read(known_id: int, beyond: str, database: Database) -> list[StoredSubscriber]:
-        async with database.transaction(known_id) as tx:
-            return await subscribers.page(tx, prefix=prefix, after=beyond, limit=PAGE_MAX)
-
-    with asyncio.Runner() as runner:
-        opened = instance.opened(settings, url)
-        database = runner.run(opened.__aenter__())
-        try:
-            known = runner.run(instance.tenant(database, tenant))
-            while True:
-                page = runner.run(read(known.id, after, database))
-                now = CLOCK.now()
-                yield [_row(subscriber, now) for subscriber in page]
-                if len(page) < PAGE_MAX:
-                    return
-                after = page[-1].spec.username
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    listed(
+        *(config, data_dir, tenant, read, COLUMNS),
+        start=after,
+        limit=limit,
+        as_json=as_json,
+        key="username",
+        go_on="--after",
+    )
 
 
 @commands.command()

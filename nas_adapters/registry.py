@@ -73,6 +73,12 @@ async def all_of(tx: Tx, names: Collection[str] | None = None) -> dict[str, Stor
     return {row.name: _stored(row) for row in await tx.scalars(query)}
 
 
+async def names_of(tx: Tx, ids: Collection[int]) -> dict[int, str]:
+    """The names of those of these ids that exist."""
+    rows = await tx.execute(select(Nas.id, Nas.name).where(Nas.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
 async def get(tx: Tx, name: str) -> StoredNas:
     """The NAS of this name.
 

@@ -31,9 +31,11 @@ async def test_the_latest_decisions_come_first(fresh_database_url: str) -> None:
             await enter(tx, 1)
             latest = await decision_log.recent(tx, limit=3)
             of_alice = await decision_log.recent(tx, "alice")
+            older = await decision_log.recent(tx, "alice", before=of_alice[0].id)
     finally:
         await node.dispose()
         await app.dispose()
     assert [decision.at - NOON for decision in latest] == [timedelta(seconds=n) for n in (3, 2, 1)]
     assert [decision.at - NOON for decision in of_alice] == [timedelta(seconds=n) for n in (3, 1)]
+    assert older == of_alice[1:]
     assert latest[0].trace[1] == ("not_held", "holds=staff", "no")

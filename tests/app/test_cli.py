@@ -128,6 +128,25 @@ def test_what_was_applied_is_listed_and_no_secret_with_it(turnpike: Turnpike) ->
     assert as_json(turnpike("decision", "list", "--json", "--limit", "5")) == []
 
 
+@pytest.mark.slow
+def test_a_listing_shows_fifty_at_once_unless_asked_for_more(turnpike: Turnpike) -> None:
+    names = [f"s{n:04}" for n in range(1_001)]
+    people = [{"username": name, "password": "s3cret", "plan": "home-50"} for name in names]
+    told(turnpike("apply", "-", stdin=ISP))
+    told(turnpike("apply", "-", stdin=json.dumps({"subscriber": people})))
+
+    def listed(*options: str) -> list[str]:
+        found = as_json(turnpike("subscriber", "list", "--prefix", "s", "--json", *options))
+        return [one["username"] for one in found]
+
+    assert listed() == names[:50]
+    assert listed("--after", "s0049") == names[50:100]
+    assert listed("--limit", "0") == names
+    assert listed("--limit", "1000") == names[:1000]
+    note = "more than 1000: add --after s0999, or --limit 0 for all\n"
+    assert turnpike("subscriber", "list", "--prefix", "s", "--limit", "1000").stderr == note
+
+
 def test_people_get_aligned_columns_without_colours(turnpike: Turnpike) -> None:
     told(turnpike("apply", "-", stdin=ISP))
     header, line = told(turnpike("nas", "list")).splitlines()

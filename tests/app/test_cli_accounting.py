@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from app import cli_accounting
 from core.db import connect
-from tests.accounting.ingesting import START, Node, packet, rows
+from core.errors import NotFound
+from tests.accounting.ingesting import NAS, START, Node, packet, rows
+from tests.conftest import execute
 
 LETTER = """
 INSERT INTO dead_letter (tenant_id, received_at, nas_id, source, packet, reason, segment, seq)
@@ -45,6 +47,14 @@ async def test_dead_letters_are_listed_and_what_can_be_counted_by_now_is(
     listed = await in_thread(run, "dead-letters", "list", "--json")
     found = json.loads(listed)
     assert [row["reason"] for row in found] == ["bug: ZeroDivisionError", "status-type"]
+    assert [row["nas"] for row in found] == [NAS, NAS], "a NAS that is gone has a number"
+    await execute(
+        fresh_database_url,
+        "INSERT INTO nas (id, tenant_id, name, address, secret_sealed)"
+        f" VALUES ({NAS}, 1, 'bras-1', '192.0.2.1', 'x')",
+    )
+    named = await in_thread(run, "dead-letters", "list", "--before", str(found[0]["id"]), "--json")
+    assert [row["nas"] for row in json.loads(named)] == ["bras-1"]
     assert found[0]["packet"] == packet(START).hex()
     assert "bug: ZeroDivisionError" in await in_thread(run, "dead-letters", "list")
 
@@ -60,6 +70,28 @@ async def test_dead_letters_are_listed_and_what_can_be_counted_by_now_is(
     assert left["reason"] == "status-type"
     assert left["retried_at"] is not None
     assert await in_thread(run, "dead-letters", "retry") == "0 counted, 1 still not\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("retry", "999", "1000"), "no dead letter 999, 1000: see turnpike accounting dead-lett"),
+        (
+            ("list", "--reason", "bogus"),
+            "no dead letter has the reason bogus; there are: bug: ZeroDivisionError, status-type",
+        ),
+        (("retry", "--reason", "bogus"), "no dead letter has the reason bogus; there are: bug: "),
+    ],
+)
+async def test_what_no_dead_letter_has_is_not_found(
+    run: CliRunner, fresh_database_url: str, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    await dead(fresh_database_url, tmp_path)
+    refused = await asyncio.to_thread(
+        run.invoke, cli_accounting.commands, ["dead-letters", *arguments]
+    )
+    assert isinstance(refused.exception, NotFound)
+    assert words in str(refused.exception)
 
 
 async def in_thread(run: CliRunner, *arguments: str) -> str:

@@ -23,6 +23,18 @@ def test_columns_are_aligned_and_nothing_in_them_moves_the_cursor(
     ]
 
 
+def test_a_long_value_does_not_push_the_others_away_unless_it_is_the_last(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = {"name": "x" * 200, "why": "y" * 200}
+    cli_output.table([row], ["name", "why"])
+    header, line = capsys.readouterr().out.splitlines()
+    assert line == "x" * 43 + "…  " + "y" * 200
+    assert header.index("WHY") == 46
+    cli_output.table([row], ["name", "why"], whole=True)
+    assert "x" * 200 in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_a_json_array_is_one_however_long(count: int, capsys: pytest.CaptureFixture[str]) -> None:
     cli_output.as_json_array(ROWS[:count])

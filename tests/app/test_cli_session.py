@@ -123,7 +123,8 @@ def test_a_session_is_told_with_these_keys_in_this_order(asked: Callable[..., An
     [
         ([], [3, 2, 1]),
         (["--limit", "2"], [3, 2]),
-        (["--limit", "2", "--after", "3"], [2, 1]),
+        (["--limit", "2", "--before", "3"], [2, 1]),
+        (["--limit", "0", "--before", "3"], [2, 1]),
         (["--username", "alice"], [3, 1]),
         (["--username", r"\x00odd"], [2]),
         (["--nas", "bras-1"], [1]),
@@ -148,6 +149,15 @@ def test_people_get_a_table_with_the_same_columns(turnpike: Turnpike) -> None:
     header, *lines = out.splitlines()
     assert (status, header.split()) == (0, [column.upper() for column in COLUMNS])
     assert len(lines) == 3
+
+
+def test_a_table_that_is_cut_short_says_how_to_go_on(turnpike: Turnpike) -> None:
+    first = turnpike("session", "list", "--limit", "2")
+    assert first[2] == "more than 2: add --before 2, or --limit 0 for all\n"
+    assert len(first[1].splitlines()) == 3
+    assert turnpike("session", "list", "--limit", "3")[2] == ""
+    assert turnpike("session", "list", "--limit", "1", "--before", "2")[2] == ""
+    assert turnpike("session", "list", "--limit", "-1")[0] == 2
 
 
 def test_one_session_is_shown_with_its_usage_by_hour(

@@ -1,7 +1,8 @@
 """The jobs that a quota leaves behind: `enforce`, which compares what a subscriber may have
 with what his sessions have, and changes it (the next login is right without it).
 
-Level-triggered: a job says who and why, not what to do, so one too many does no harm.
+Level-triggered: a job says who and why, not what to do, so one too many does no harm, and
+while one waits a second one has nothing to add.
 """
 
 from collections.abc import Sequence
@@ -32,10 +33,14 @@ async def leave(tx: Tx, jobs: Sequence[Enforce]) -> None:
 
 def _deferral(job: Enforce) -> Deferral:
     payload: dict[str, object] = {"subscriber": job.subscriber_id}
+    key = str(job.subscriber_id)
     if job.window_ends_s is None:
         payload |= {"reason": "quota", "threshold": job.threshold}
-        return Deferral(job.tenant_id, KIND, payload)
+        return Deferral(job.tenant_id, KIND, payload, key)
     # The same subscriber at the same second of the spread, month by month.
     run_s = job.window_ends_s + crc32(str(job.subscriber_id).encode()) % RESET_SPREAD_S
     payload |= {"reason": "quota-reset"}
-    return Deferral(job.tenant_id, KIND, payload, run_at=datetime.fromtimestamp(run_s, UTC))
+    # For each window: of two that wait under one key the earlier time would win, and of a
+    # window that was made longer since then nobody would see the end.
+    key += f"/{job.window_ends_s}"
+    return Deferral(job.tenant_id, KIND, payload, key, datetime.fromtimestamp(run_s, UTC))

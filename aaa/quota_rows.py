@@ -60,6 +60,16 @@ DELETE FROM quota_usage
  WHERE subscriber_id = ANY ($1::bigint[])
    AND ends_at < to_timestamp($2::float8) - interval '{KEPT_DAYS} days'
 """  # noqa: S608 - a constant
+# Its sum is gone, so its window is over.
+_PRUNE_CROSSINGS: Final = f"""
+DELETE FROM quota_crossing AS c
+ WHERE c.subscriber_id = ANY ($1::bigint[])
+   AND c.crossed_at < least(now(), to_timestamp($2::float8)) - interval '{KEPT_DAYS} days'
+   AND NOT EXISTS (
+    SELECT FROM quota_usage AS u
+     WHERE u.subscriber_id = c.subscriber_id AND u.starts_at = c.window_starts_at
+   )
+"""  # noqa: S608 - a constant
 _CROSS: Final = """
 INSERT INTO quota_crossing (subscriber_id, window_starts_at, threshold, tenant_id,
                             quota_octets, quota_time_s, crossed_at)
@@ -166,8 +176,9 @@ async def void(connection: asyncpg.Connection, subscriber_ids: Collection[int]) 
 async def prune(
     connection: asyncpg.Connection, subscriber_ids: Collection[int], now_s: int
 ) -> None:
-    """Forget sums of windows that ended long ago."""
-    await connection.execute(_PRUNE, list(subscriber_ids), float(now_s))
+    """Forget sums of windows that ended long ago, and what was crossed in them."""
+    for statement in (_PRUNE, _PRUNE_CROSSINGS):
+        await connection.execute(statement, list(subscriber_ids), float(now_s))
 
 
 async def cross(

@@ -114,6 +114,11 @@ async def jobs(url: str) -> list[tuple[dict[str, Any], datetime]]:
     return [(json.loads(row["payload"]), row["execute_after"]) for row in found]
 
 
+async def take_jobs(url: str) -> None:
+    """A worker takes all that wait: who asks again gets a job of his own (`core.jobs_queue`)."""
+    await rows(url, "UPDATE turnpike_jobs.pgqueuer SET dedupe_key = NULL")
+
+
 async def changes(url: str) -> int:
     """How often nodes were told to read the subscriber again."""
     [row] = await rows(url, "SELECT count(*) AS n FROM change WHERE kind = 'subscriber'")

@@ -22,6 +22,7 @@ from tests.aaa.counting import (
     jobs,
     states,
     sums,
+    take_jobs,
 )
 from tests.accounting.ingesting import INTERIM, START, STOP, Node, packet, rows
 from tests.conftest import execute
@@ -104,6 +105,7 @@ async def test_a_threshold_leaves_one_job_whatever_is_said_again(
         again = CountingNode(node.url, clock)
         await again.tell(tmp_path, *packets)
         await again.database.dispose()
+        await take_jobs(node.url)
     assert await crossings(node.url) == [80, 100, 120]
     left = await jobs(node.url)
     assert [job for job, _ in left] == [
@@ -115,13 +117,28 @@ async def test_a_threshold_leaves_one_job_whatever_is_said_again(
     assert FEBRUARY <= left[2][1] < FEBRUARY + timedelta(minutes=5)
 
 
+async def test_while_a_job_waits_a_subscriber_gets_no_second_one(
+    node: CountingNode, tmp_path: Path
+) -> None:
+    """Nobody may be there to take them; and what to do is seen when it is done."""
+    alice = await has_plan(node.url, at_quota="throttle")
+    told = session((300, 640 * MB), (600, 800 * MB), (900, 960 * MB))
+    for packets in (told[:2], told[2:3], told[3:]):
+        await node.tell(tmp_path, *packets)
+    assert await crossings(node.url) == [80, 100, 120]
+    assert [job for job, _ in await jobs(node.url)] == [
+        {"tenant_id": 1, "subscriber": alice, "reason": "quota", "threshold": 120},
+        {"tenant_id": 1, "subscriber": alice, "reason": "quota-reset"},
+    ]
+
+
 async def test_nothing_comes_back_where_nothing_was_taken(
     node: CountingNode, tmp_path: Path
 ) -> None:
     await has_plan(node.url, at_quota="nothing")
     await has_plan(node.url, "bob", quota_window="none", at_quota="block")
     await node.tell(tmp_path, *session((300, GB)), *session((300, GB), sid="2", user=b"bob"))
-    assert [job["reason"] for job, _ in await jobs(node.url)] == ["quota"] * 6
+    assert [job["reason"] for job, _ in await jobs(node.url)] == ["quota"] * 2
     [_, forever] = await states(node.url)
     assert (forever["window_ends_at"], forever["octets"]) == (None, GB + GB // 4)
 
@@ -151,7 +168,7 @@ async def test_two_nodes_count_one_subscriber_together(
     await other.database.dispose()
     assert await sums(node.url) == {JANUARY: (100 * 10 * GB, 100 * 3000)}
     assert await crossings(node.url) == [80, 100]
-    assert [job.get("threshold") for job, _ in await jobs(node.url)] == [80, 100]
+    assert [job.get("threshold") for job, _ in await jobs(node.url)] == [100]
 
 
 async def test_what_comes_late_counts_in_the_window_that_it_was_in(
@@ -216,9 +233,10 @@ async def test_a_smaller_quota_is_crossed_by_what_was_used_before(
     await has_plan(node.url, quota_octets=500 * MB)
     await node.tell(tmp_path, told[2])
     assert await crossings(node.url) == [80, 100]
+    await take_jobs(node.url)
     await has_plan(node.url, quota_octets=400 * MB)
     await node.tell(tmp_path, told[3])
-    assert [job["threshold"] for job, _ in await jobs(node.url)] == [80, 100, 80, 100, 120]
+    assert [job["threshold"] for job, _ in await jobs(node.url)] == [100, 120]
 
 
 @pytest.mark.parametrize(
@@ -296,6 +314,23 @@ async def test_a_new_window_is_told_with_its_first_usage(
     assert await crossings(node.url) == [80, 100, 120, 80, 100]
     resets = [at for job, at in await jobs(node.url) if job["reason"] == "quota-reset"]
     assert [at.date().day for at in resets] == [2, 3]
+
+
+async def test_what_was_crossed_long_ago_is_forgotten_with_its_window(
+    node: CountingNode, tmp_path: Path, clock: NoonClock
+) -> None:
+    await has_plan(node.url, quota_window="day")
+    await has_plan(node.url, "bob", quota_window="none")
+    await node.tell(tmp_path, *session((300, GB)), *session((300, GB), sid="2", user=b"bob"))
+    assert await crossings(node.url) == [80, 100, 120] * 2
+    for after_s in (62 * DAY_S, 64 * DAY_S):
+        before = await crossings(node.url)
+        clock.at_s = after_s
+        begins = session((60, MB), begins_s=after_s, sid=str(after_s))
+        both = session((60, MB), begins_s=after_s, sid=f"{after_s}-2", user=b"bob")
+        await node.tell(tmp_path, *begins, *both)
+    assert len(before) == 6
+    assert await crossings(node.url) == [80, 100, 120], "of the window that never ends"
 
 
 async def test_a_local_month_begins_with_the_tenants_midnight(

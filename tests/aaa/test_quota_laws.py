@@ -147,9 +147,10 @@ async def counted(
 
     await asyncio.gather(*(take(parts[at::nodes]) for at in range(nodes)))
     kept = await rows(url, "SELECT subscriber_id, starts_at, octets, time_s FROM quota_usage")
-    fired = [job["threshold"] for job, _ in await jobs(url) if job["reason"] == "quota"]
+    waiting = [job["subscriber"] for job, _ in await jobs(url) if job["reason"] == "quota"]
     crossed = await crossings(url)
-    assert sorted(fired) == sorted(crossed)
+    concerned = await rows(url, "SELECT DISTINCT subscriber_id FROM quota_crossing ORDER BY 1")
+    assert sorted(waiting) == [row["subscriber_id"] for row in concerned]
     database = Database(url)
     for user in (1, 2, 3):
         async with database.transaction(1) as tx:

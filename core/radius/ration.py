@@ -4,7 +4,8 @@ A full socket buffer drops in proportion to who sends most, so one NAS gone mad 
 starve all others.  So while we are overloaded what waits is kept here instead, a queue
 for each host, and served one of each in turn: whoever asks for less than its share gets
 all it asks for, and what it leaves is shared by the rest (max-min fairness).  When there
-is no room, whoever keeps most of it loses its oldest, which its NAS gives up first.
+is no room for a burst, whoever keeps most of it loses its oldest, which its NAS gives up
+first; and from then on no queue gets longer than that, until few wait.
 
 Nothing has to be known of what we are capable of: nothing is refused before its time,
 so nothing is left idle.  What waited too long is dropped too, for whoever asked has
@@ -20,8 +21,10 @@ from core.radius.responder import Source
 
 ROOM_OCTETS = 8 * 2**20  # about 18 000 logins
 DATAGRAM_EXTRA_OCTETS = 256  # what keeping one takes beyond its own
-# Room is made by more than is needed, so that it is seldom made.
-CUT_TO = 7 / 8
+# What did not fit is no burst.  A short queue answers while the NAS still listens, and what
+# is refused on arrival costs a third of what is kept, forgotten and dropped.
+CUT_TO = 1 / 4
+LIFTED_AT = 1 / 8
 PATIENCE_S = 2.0  # shorter than most NASes wait, so their copy is behind it in the queue
 
 
@@ -52,6 +55,7 @@ class Ration:
         self._queues: dict[str, _Queue] = {}  # of those that wait; none is empty
         self._turns: deque[str] = deque()  # their hosts, whose turn it is first
         self._octets = 0
+        self._octets_each_max = 0  # 0: as much as there is room for
         self._waiting = 0
         self._shed: dict[str, int] = {}
 
@@ -72,6 +76,9 @@ class Ration:
                     continue
                 queue = queues[host] = _Queue()
                 self._turns.append(host)
+            elif 0 < self._octets_each_max <= queue.octets:
+                self._shed[host] = self._shed.get(host, 0) + 1
+                continue
             octets = len(datagram) + DATAGRAM_EXTRA_OCTETS
             queue.waiting.append((now, datagram, source))
             queue.octets += octets
@@ -96,6 +103,8 @@ class Ration:
                 turns.append(host)
             else:
                 del queues[host]
+        if self._octets <= self._room_octets * LIFTED_AT:
+            self._octets_each_max = 0
         return chosen
 
     def shed(self) -> dict[str, int]:
@@ -111,6 +120,7 @@ class Ration:
         for index, (_, queue) in enumerate(by_length):
             level = left // (len(by_length) - index)
             if queue.octets > level:
+                self._octets_each_max = max(level, 1)
                 for host, longer in by_length[index:]:
                     while longer.octets > level and len(longer.waiting) > 1:
                         self._drop(host, longer)

@@ -46,7 +46,7 @@ class Folded(msgspec.Struct, gc=False):
     subscribers: list[int]  # by generation; 0: nobody's, as far as we know
     is_new: bool
     known: int  # how many generations were in the database before
-    before: Hot = NEW  # the group as it was
+    before: Hot = NEW  # the group before it became odd
     changed: dict[int, Generation] = {}
     gone: Set[int] = frozenset()
     reopened: Set[int] = frozenset()  # by now: a close was proved wrong
@@ -59,6 +59,16 @@ class Folded(msgspec.Struct, gc=False):
     def sessions(self) -> bytes:
         """For `Stored.sessions`."""
         return b"".join(map(_session.pack, self.session_ids, self.subscribers))
+
+    def claims(self) -> list[int]:
+        """The generations that are nobody's, and may be somebody's by what was told of them."""
+        if not self.described and self.known == len(self.session_ids):
+            return []
+        return [
+            number
+            for number in self.changed
+            if not self.subscribers[number] and (self.described or number >= self.known)
+        ]
 
     def rows(self) -> Iterator[Usage]:
         """The usage to append, summed: within a transaction one row says it all."""
@@ -75,7 +85,7 @@ def opened(name: bytes, key: SessionKey, stored: Stored | None) -> Folded:
     group = Group.decode(state, abouts)
     numbers = unpack(f">{len(sessions) // 8}q", sessions)
     ids = list(numbers[::2])
-    return Folded(name, key, group, ids, list(numbers[1::2]), False, len(ids), group.hot)
+    return Folded(name, key, group, ids, list(numbers[1::2]), False, len(ids))
 
 
 def session_pairs(octets: bytes) -> list[tuple[int, int]]:
@@ -118,12 +128,14 @@ def close(
 
 def took(folded: Folded, change: Change, ids: Iterator[int]) -> None:
     """Note what a step changed, and give new generations their numbers."""
-    before = folded.group.hot.current
+    hot = folded.group.hot
+    before = hot.current
+    is_odd = bool(change.gone)
     folded.group = change.group
     for generation in change.sessions:
         number = generation.number
         if generation.closed_by or generation.reopened:
-            folded.is_odd = True
+            is_odd = True
         if generation.reopened and (before is None or before.closed_by or before.number != number):
             folded.reopened |= {number}
         folded.changed[number] = generation
@@ -135,11 +147,10 @@ def took(folded: Folded, change: Change, ids: Iterator[int]) -> None:
     for number in change.gone:
         folded.changed.pop(number, None)
         folded.gone |= {number}
-        folded.is_odd = True
     usage = folded.usage
     for number, begins_s, confidence, received, sent, seconds in change.usage:
         if confidence:
-            folded.is_odd = True
+            is_odd = True
         held = usage.get((number, begins_s, confidence))
         if held is None:
             usage[number, begins_s, confidence] = [received, sent, seconds]
@@ -149,7 +160,11 @@ def took(folded: Folded, change: Change, ids: Iterator[int]) -> None:
             held[2] += seconds
     if change.sealed:
         folded.chunks = {**folded.chunks, **{one.number: one.octets for one in change.sealed}}
-    folded.described |= change.described
+    if change.described:
+        folded.described = True
+    if is_odd and not folded.is_odd:
+        folded.is_odd = True
+        folded.before = hot
 
 
 def _add(

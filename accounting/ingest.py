@@ -213,9 +213,13 @@ class Ingest:
         is_stored: bool = False,
     ) -> Batch:
         marks, fresh = await nas_marks.note(connection, reading)
-        folded = await self._fold(connection, reading.groups, marks)
-        await self.find_owners(tx, folded)
-        heard_again = await rows.write_groups(connection, folded)
+        made = rows.Rows()
+        claiming = await self._fold(connection, reading.groups, marks, made)
+        await self.find_owners(tx, claiming)
+        for one in claiming:
+            made.add(one)
+        folded = made.folded
+        heard_again = await rows.write(connection, made)
         if not is_stored:
             await staging.write(connection, "stage_record", reading.raw)
         await staging.write(connection, "stage_dead", reading.dead)
@@ -240,27 +244,30 @@ class Ingest:
         connection: asyncpg.Connection,
         groups: Mapping[bytes, Arrivals],
         marks: Mapping[nas_marks.Box, Sequence[Mark]],
+        made: rows.Rows,
     ) -> list[Folded]:
+        """Fold all groups into `made`, but for those that are returned: they lack an owner."""
         stored = await _locked(connection, groups)
         ids = await self._numbers(connection, sum(len(one.records) for one in groups.values()))
-        done: list[Folded] = []
+        claiming: list[Folded] = []
         needing: list[bytes] = []
         for name, arrivals in groups.items():
-            found = fold(
-                name, arrivals, stored.get(name), marks.get(arrivals.key[:3], ()), None, ids
-            )
-            if isinstance(found, Folded):
-                done.append(found)
-            else:
+            box = arrivals.key[:3]
+            found = fold(name, arrivals, stored.get(name), marks.get(box, ()), None, ids)
+            if not isinstance(found, Folded):
                 needing.append(name)
+            elif found.claims():
+                claiming.append(found)
+            else:
+                made.add(found)  # at once: what was just made is still in the processor's cache
         history = await _history(connection, needing)
         for name in needing:
             arrivals = groups[name]
             box = arrivals.key[:3]
             found = fold(name, arrivals, stored.get(name), marks.get(box, ()), history[name], ids)
             assert isinstance(found, Folded)
-            done.append(found)
-        return done
+            claiming.append(found)
+        return claiming
 
     async def _close(
         self,
@@ -293,10 +300,8 @@ class Ingest:
         """Ask whose the sessions are that nobody has yet: new ones, and those that told more."""
         asked: list[tuple[Claim, Folded, int]] = []
         for one in folded:
-            for number, generation in one.changed.items():
-                if one.subscribers[number] or not (one.described or number >= one.known):
-                    continue
-                about = one.group.about(generation)
+            for number in one.claims():
+                about = one.group.about(one.changed[number])
                 claim = Claim(one.key.tenant_id, about.subscriber_id, about.user_name)
                 asked.append((claim, one, number))
         if not asked:

@@ -4,7 +4,7 @@ The ordinary record changes a few columns of a session that are in no index, so 
 go in two ways: the new and the newly described whole, all others by their counters.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import asyncpg
@@ -52,52 +52,80 @@ class Contended(Exception):
     """Another node made one of the batch's groups at the same moment: do it again."""
 
 
-async def write_groups(connection: asyncpg.Connection, folded: Sequence[Folded]) -> set[int]:
-    """Store what became of these groups, their sessions and their usage.
+class Rows:
+    """What is to be written of groups; `add` each as soon as its owners are known."""
+
+    def __init__(self) -> None:
+        self.folded: list[Folded] = []
+        self.new: list[staging.Row] = []
+        self.known: list[staging.Row] = []
+        self.whole: list[staging.Row] = []
+        self.counters: list[staging.Row] = []
+        self.usage: list[staging.Row] = []
+        self.history: list[staging.Row] = []
+        self.gone: list[int] = []
+
+    def add(self, one: Folded) -> None:
+        """A group, with its sessions and its usage."""
+        self.folded.append(one)
+        group = one.group
+        ids = one.session_ids
+        name = one.name
+        tenant_id = one.key.tenant_id
+        row = (name, tenant_id, one.sessions(), group.encode(), group.abouts)
+        (self.new if one.is_new else self.known).append(row)
+        for number, g in one.changed.items():
+            if number >= one.known or (one.described and group.knows(g)):
+                self.whole.append(session_row(one, g))
+            else:
+                self.counters.append(_counters(one, g))
+        for (number, begins_s, confidence), (received, sent, seconds) in one.usage.items():
+            if received or sent or seconds:
+                subscriber_id = one.subscribers[number] or None
+                self.usage.append(
+                    (
+                        tenant_id, subscriber_id, ids[number], begins_s, confidence,
+                        received, sent, seconds,
+                    )
+                )  # fmt: skip
+        if one.gone:
+            self.gone += [ids[number] for number in one.gone]
+        if one.chunks:
+            self.history += [
+                (name, number, tenant_id, octets) for number, octets in one.chunks.items()
+            ]
+
+
+async def write_groups(connection: asyncpg.Connection, folded: Iterable[Folded]) -> set[int]:
+    """`write` for groups whose owners are known."""
+    rows = Rows()
+    for one in folded:
+        rows.add(one)
+    return await write(connection, rows)
+
+
+async def write(connection: asyncpg.Connection, rows: Rows) -> set[int]:
+    """Store what became of groups, their sessions and their usage.
 
     Returns the sessions that had been silent and were heard of again.
 
     Raises:
         Contended: another transaction made one of the groups meanwhile.
     """
-    new: list[staging.Row] = []
-    known: list[staging.Row] = []
-    whole: list[staging.Row] = []
-    counters: list[staging.Row] = []
-    usage: list[staging.Row] = []
-    history: list[staging.Row] = []
-    gone: list[int] = []
-    for one in folded:
-        name = one.name
-        tenant_id = one.key.tenant_id
-        row = (name, tenant_id, one.sessions(), one.group.encode(), one.group.abouts)
-        (new if one.is_new else known).append(row)
-        ids = one.session_ids
-        for number, g in one.changed.items():
-            if number >= one.known or (one.described and one.group.knows(g)):
-                whole.append(session_row(one, g))
-            else:
-                counters.append(_counters(one, g))
-        gone += [ids[number] for number in one.gone]
-        for number, *amounts in one.rows():
-            subscriber_id = one.subscribers[number] or None
-            usage.append((tenant_id, subscriber_id, ids[number], *amounts))
-        for number, octets in one.chunks.items():
-            history.append((name, number, tenant_id, octets))
-    if await staging.write(connection, "stage_new_group", new) != len(new):
+    if await staging.write(connection, "stage_new_group", rows.new) != len(rows.new):
         raise Contended
-    await staging.write(connection, "stage_group", known)
-    await staging.write(connection, "stage_session", whole)
-    if await staging.write(connection, "stage_counters", counters) != len(counters):
-        await _bring_back(connection, folded)
-    await staging.write(connection, "stage_usage", usage)
-    await staging.write(connection, "stage_history", history)
-    if gone:
-        await connection.execute(_GONE, gone)
+    await staging.write(connection, "stage_group", rows.known)
+    await staging.write(connection, "stage_session", rows.whole)
+    if await staging.write(connection, "stage_counters", rows.counters) != len(rows.counters):
+        await _bring_back(connection, rows.folded)
+    await staging.write(connection, "stage_usage", rows.usage)
+    await staging.write(connection, "stage_history", rows.history)
+    if rows.gone:
+        await connection.execute(_GONE, rows.gone)
     # Last: by now these sessions are ours until the commit, and nobody marks them any more.
     if not await connection.fetchval(_ANY_SILENT):
         return set()
-    seen = [one.session_ids[number] for one in folded for number in one.changed]
+    seen = [one.session_ids[number] for one in rows.folded for number in one.changed]
     return {row["id"] for row in await connection.fetch(_HEARD_AGAIN, seen)}
 
 

@@ -16,12 +16,13 @@ from typing import Final
 
 import asyncpg
 
+from accounting import outlived
+from accounting.outlived import DEFAULT
 from accounting.two_clocks import agreed
 
 SCHEMA: Final = "turnpike_partition"
 PARENT: Final = "public.accounting_record"
 PREFIX: Final = "accounting_record_"
-DEFAULT: Final = f"{SCHEMA}.{PREFIX}default"
 DAYS_AHEAD: Final = 7
 DAYS_BACK: Final = 3  # a backlog that waited for the database finds its days
 LOCK_TIMEOUT_S: Final = 2
@@ -36,11 +37,13 @@ SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 
 @dataclass(slots=True)
 class Kept:
-    """What one run did.  `late` are days whose turn did not come: somebody held the table."""
+    """What one run did.  `late` are days whose turn did not come: somebody held the table;
+    `forgotten` are rows as old that lay elsewhere."""
 
     made: list[date] = field(default_factory=list)
     dropped: list[date] = field(default_factory=list)
     late: list[date] = field(default_factory=list)
+    forgotten: int = 0
 
 
 def wanted(today: date) -> Iterator[date]:
@@ -72,6 +75,9 @@ async def keep_up(owner: asyncpg.Connection, now: datetime, keep_days: int) -> K
     today = datetime.fromtimestamp(agreed_s, UTC).date()
     for day in expired(existing, today, keep_days)[:DROPPED_AT_ONCE_MAX]:
         (kept.dropped if await _dropped(owner, day) else kept.late).append(day)
+    left = _begin(min(await days(owner), default=today))
+    until = _begin(today - timedelta(days=keep_days))
+    kept.forgotten = await outlived.forget(owner, until, left)
     return kept
 
 
@@ -81,9 +87,13 @@ async def days(owner: asyncpg.Connection) -> list[date]:
     return [date.fromisoformat(row["relname"].removeprefix(PREFIX)) for row in found]
 
 
+def _begin(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
 async def _made(owner: asyncpg.Connection, day: date) -> bool:
     name = f"{SCHEMA}.{PREFIX}{day:%Y%m%d}"
-    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    begin = _begin(day)
     end = begin + timedelta(days=1)
     bounds = f"'{begin.isoformat()}' AND received_at < '{end.isoformat()}'"
     try:

@@ -52,6 +52,12 @@ async def _step(settings: Settings, drain: Drain, clock: Clock) -> bool:
     finally:
         owner.terminate()
     await drain.prune()
-    if kept.made or kept.dropped or kept.late:
-        log.info("partitions", made=len(kept.made), dropped=len(kept.dropped), late=len(kept.late))
+    if kept.made or kept.dropped or kept.late or kept.forgotten:
+        log.info(
+            "partitions",
+            made=len(kept.made),
+            dropped=len(kept.dropped),
+            late=len(kept.late),
+            forgotten=kept.forgotten,
+        )
     return not kept.late

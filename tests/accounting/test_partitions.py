@@ -88,3 +88,35 @@ async def test_nobody_but_the_owner_reaches_a_partition(role: str, fresh_databas
     with pytest.raises(Exception, match="permission denied"):
         await connection.fetch(f"SELECT 1 FROM {name}")
     await connection.close()
+
+
+async def test_what_lies_in_no_day_is_forgotten_as_days_are(fresh_database_url: str) -> None:
+    """Packets of a node with an absurd clock, or of a backlog; and dead letters after them."""
+    owner = await connect(fresh_database_url, None)
+    now = datetime.now(UTC)
+    await partitions.keep_up(owner, now, keep_days=30)
+    columns = "tenant_id, received_at, nas_id, source, segment, seq, packet"
+    for days in (400, 399, 29):
+        for table in ("accounting_record", "dead_letter"):
+            reason = (", reason", ", 'bug'") if table == "dead_letter" else ("", "")
+            await owner.execute(
+                f"INSERT INTO {table} ({columns}{reason[0]}) SELECT 1, $1, 1, 'x',"
+                f" lpad($2::text, 32, '0')::uuid, n, 'x'{reason[1]} FROM generate_series(1, 3) n",
+                now - timedelta(days=days),
+                str(days),
+            )
+
+    async def left(table: str) -> list[int]:
+        found = await owner.fetch(f"SELECT DISTINCT received_at FROM {table} ORDER BY 1")
+        return [(now - row["received_at"]).days for row in found]
+
+    async def run(now: datetime) -> tuple[int, list[int], list[int]]:
+        kept = await partitions.keep_up(owner, now, keep_days=30)
+        return kept.forgotten, await left("accounting_record"), await left("dead_letter")
+
+    # Not by one clock alone, and one day at a time.
+    assert await run(now + timedelta(days=60)) == (0, [400, 399, 29], [400, 399, 29])
+    assert await run(now) == (6, [399, 29], [399, 29])
+    assert await run(now) == (6, [29], [29])
+    assert await run(now) == (0, [29], [29])
+    await owner.close()

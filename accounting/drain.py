@@ -87,7 +87,9 @@ class Drain:
         self._records_max = records_max
         self._segments: dict[Path, Segment] = {}
         self._positions: dict[UUID, int] = {}  # committed, as far as we know
-        self._troubled: set[Path] = set()
+        self._troubled: dict[Path, float] = {}  # cannot be read; since when records may wait
+        self._stuck: set[Path] = set()  # cannot be removed
+        self._unopened: dict[Path, int] = {}  # how many records they have
         self._finished: dict[Path, tuple[Segment, int]] = {}  # and the last of its records
         self._ahead: asyncio.Task[Reading] | None = None
         self._count_at = 0.0
@@ -131,12 +133,11 @@ class Drain:
         if self._finished and not await self._remove():
             await self._forget_ahead()
             return LITTLE  # not drained: come again at once
-        if not reading.raw:
-            self._oldest = None
-            self.progress.oldest_at = 0.0
-            self.progress.drained_at = self._clock.unix_s()
-            return 0
         self.progress.oldest_at = self._oldest_at(reading.portions)
+        if not reading.raw:
+            if not self._troubled:
+                self.progress.drained_at = self._clock.unix_s()
+            return 0
         assumed = dict(self._positions)
         assumed.update((one.segment, one.last_seq) for one in reading.portions)
         if len(reading.raw) >= self._records_max:  # there is more
@@ -153,7 +154,21 @@ class Drain:
             raise
         return len(reading.raw)
 
+    async def look(self) -> None:
+        """Say what waits on the disk and count nothing, for as long as nothing may be counted."""
+        reading = await asyncio.to_thread(self._read, dict(self._positions))
+        self.progress.oldest_at = self._oldest_at(reading.portions)
+
     def _oldest_at(self, portions: Sequence[Portion]) -> float:
+        """When the oldest record came that waits, or may wait in what cannot be read; or 0."""
+        waiting = list(self._troubled.values())
+        if portions:
+            waiting.append(self._oldest_of(portions))
+        else:
+            self._oldest = None
+        return min(waiting, default=0.0)
+
+    def _oldest_of(self, portions: Sequence[Portion]) -> float:
         """When the oldest record came.  Where the clock was set back since then, the time for
         which it has been seen to wait says it: else nobody would hear of it for long."""
         received_at, segment, seq = min(
@@ -194,7 +209,11 @@ class Drain:
             try:
                 await asyncio.to_thread(segment.remove)
             except OSError as error:
-                self._trouble(segment, error)
+                if segment.path not in self._stuck:
+                    self._stuck.add(segment.path)
+                    log.error(  # noqa: TRY400 - where we noticed says nothing about the disk
+                        "segment_not_removed", segment=str(segment.path), error=str(error)
+                    )
                 continue
             self._segments.pop(segment.path, None)
             self._positions.pop(name, None)
@@ -222,6 +241,8 @@ class Drain:
         paths = {segment.path for segment in found}
         for path in self._segments.keys() - paths:
             self._segments.pop(path).close()
+        for path in self._troubled.keys() - paths:
+            del self._troubled[path]
         portions: list[Portion] = []
         left = self._records_max
         for each in found:
@@ -237,6 +258,7 @@ class Drain:
                 segment.close()
                 self._trouble(segment, error)
                 continue
+            self._troubled.pop(segment.path, None)
             if portion is not None:
                 portions.append(portion)
                 left -= len(portion.records)
@@ -245,7 +267,7 @@ class Drain:
 
     def _trouble(self, segment: Segment, error: Exception) -> None:
         if segment.path not in self._troubled:
-            self._troubled.add(segment.path)
+            self._troubled[segment.path] = min(_made_s(segment), self._clock.unix_s())
             log.error("segment_unreadable", segment=str(segment.path), error=str(error))
 
     def _count(self, found: Sequence[Segment]) -> None:
@@ -254,14 +276,23 @@ class Drain:
             return
         self._count_at = self._clock.monotonic() + COUNT_EVERY_S
         waiting = 0
+        unopened: dict[Path, int] = {}
         for each in found:
+            counted = self._positions.get(UUID(each.id), 0)
             segment = self._segments.get(each.path)
-            if segment is None or segment.path in self._troubled:
+            if segment is None:
+                # Its turn is far off: how long it was when first seen will do until then.
+                known = self._unopened.get(each.path)
+                unopened[each.path] = known if known is not None else each.estimate(counted + 1)
+                waiting += unopened[each.path] - counted
                 continue
             try:
-                waiting += segment.last_seq - self._positions.get(UUID(segment.id), 0)
-            except (sqlite3.Error, OSError):  # reading it says what is wrong with it
+                waiting += segment.last_seq - counted
+            except FileNotFoundError:
                 continue
+            except (sqlite3.Error, OSError):  # reading it says what is wrong with it
+                waiting += 1
+        self._unopened = unopened
         self.progress.waiting = waiting
 
     def _portion(
@@ -350,6 +381,11 @@ def _halves(portions: Sequence[Portion], first: int) -> tuple[list[Portion], lis
             reached = records[cut - 1].seq if cut else portion.after_seq
             after.append(portion._replace(after_seq=reached, records=records[cut:]))
     return before, after
+
+
+def _made_s(segment: Segment) -> float:
+    """When it was begun, in Unix seconds: its name is a UUID of version 7 (RFC 9562 §5.7)."""
+    return int.from_bytes(UUID(segment.id).bytes[:6], "big") / 1000
 
 
 def _rows_only(portions: Sequence[Portion]) -> list[list[object]]:

@@ -89,8 +89,13 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
 
 
 async def _drain(drain: Drain, views: NasViews) -> None:
-    """Count nothing before the settings of the NASes are there."""
-    await views.known.wait()
+    """Count nothing before the settings of the NASes are there, but say what waits."""
+    while not views.known.is_set():
+        try:
+            async with asyncio.timeout(STATUS_EVERY_S):
+                await views.known.wait()
+        except TimeoutError:
+            await drain.look()
     await drain.run()
 
 

@@ -1,6 +1,7 @@
 """Segments on disk end up in the database, whatever dies in between."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from accounting.batch import Batch, Claim
 from accounting.drain import Drain
 from accounting.ingest import Ingest
 from accounting.segment import SegmentWriter
+from accounting.spool_reader import Segment
 from core.clock import Clock
 from core.db import SETTINGS, NodeDatabase, Tx
 from core.radius.packet import attribute
@@ -257,6 +259,36 @@ async def test_an_observer_that_fails_costs_no_record(
     assert len(await rows(fresh_database_url, "SELECT 1 FROM session")) == 4
     assert await rows(fresh_database_url, "SELECT 1 FROM dead_letter") == []
     assert sum(published) == 4
+
+
+async def test_what_cannot_be_read_is_not_drained(
+    fresh_database_url: str,
+    database: NodeDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A disk that fails to read: its records may be the ones that somebody waits for."""
+    segment_of(tmp_path, [spooled(packet(START, 0), 0)])
+    asked = Segment._ask
+
+    def fails(self: Segment, query: str, parameters: tuple[int, ...]) -> list[object]:
+        if "seq > ?" in query:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+        return asked(self, query, parameters)  # type: ignore[return-value]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Segment, "_ask", fails)
+        drain = drain_of(tmp_path, database)
+        assert await drain.step() == 0
+        assert drain.progress.waiting == 1
+        assert drain.progress.oldest_at == NOON_S
+        assert drain.progress.drained_at == 0
+    await drained(drain)
+    assert drain.progress.oldest_at == 0
+    assert drain.progress.drained_at > 0
+    assert len(await rows(fresh_database_url, "SELECT 1 FROM session")) == 1
 
 
 async def test_progress_tells_how_old_the_oldest_undrained_record_is(

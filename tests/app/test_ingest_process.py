@@ -13,6 +13,7 @@ from core import status
 from core.config import Settings
 from tests.accounting.ingesting import (
     NAS,
+    NOON_S,
     START,
     STOP,
     TENANT,
@@ -95,6 +96,26 @@ async def test_killed_at_any_moment_it_counts_all_of_it_once(
     assert await rows(fresh_database_url, "SELECT DISTINCT node FROM spool_position") == [
         {"node": name}
     ]
+
+
+@pytest.mark.slow
+async def test_what_waits_is_told_though_the_database_is_away_from_the_start(
+    tmp_path: Path,
+) -> None:
+    """Fault O4: nobody has heard of the settings of any NAS, and the alarm must come."""
+    settings = Settings(data_dir=tmp_path, database_url="postgresql://nobody@127.0.0.1:1/none")
+    paths = Paths(tmp_path)
+    paths.status.mkdir()
+    segment_of(paths.spool, [spooled(packet(START, 0), 0)])
+    process = await started(settings)
+
+    async def is_told() -> bool:
+        found = status.read(paths.status, "ingest", IngestStatus).get("ingest")
+        return found is not None and (found[0].waiting, found[0].oldest_undrained_at) == (1, NOON_S)
+
+    await until(is_told, 20)
+    process.terminate()
+    assert await process.wait() == 0
 
 
 @pytest.mark.slow

@@ -18,9 +18,13 @@ from core.db import Tx, raw
 
 # Tables grow from nothing to millions of rows between two ANALYZEs, and a plan that reads
 # one of them whole for a batch would be the end: all that is looked up here has an index.
+# The spool forgets what is committed, so a commit must be on the server's disk; a server that
+# asks for more than that, of its replicas, keeps it.
 _BEGIN: Final = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)
+       set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
+       set_config('synchronous_commit', replace(replace(
+           current_setting('synchronous_commit'), 'off', 'on'), 'local', 'on'), true)
 """
 
 _TABLES: Final = {

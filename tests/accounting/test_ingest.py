@@ -134,6 +134,19 @@ async def test_a_sequence_behind_the_sessions_is_an_error_that_passes(
     assert len(await rows(node.url, "SELECT 1 FROM session")) == 2
 
 
+@pytest.mark.parametrize(
+    ("asked", "given"), [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")]
+)
+async def test_a_commit_of_ingest_is_on_the_disk_whatever_the_server_thinks_enough(
+    asked: str, given: str, node: Node
+) -> None:
+    [name] = await rows(node.url, "SELECT current_database() AS it")
+    await execute(node.url, f"ALTER DATABASE {name['it']} SET synchronous_commit = {asked}")
+    async with node.database.transaction() as tx:
+        connection = await staging.begin(tx)
+        assert await connection.fetchval("SHOW synchronous_commit") == given
+
+
 async def test_a_batch_that_is_not_committed_leaves_nothing(node: Node, tmp_path: Path) -> None:
     segment = segment_of(tmp_path, [spooled(octets, at_s) for at_s, octets in LIFE])
     reading = understand([portion(segment)], {})

@@ -1,6 +1,8 @@
 """`turnpike quota`: how much of his quota a subscriber has used, and how much is left."""
 
+from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -41,7 +43,7 @@ def command(
     if as_json:
         output.as_json(row)
     else:
-        output.facts(row)
+        output.facts(_for_people(row, report))
 
 
 def as_row(username: str, plan: str | None, report: Report) -> dict[str, object]:
@@ -70,3 +72,43 @@ def as_row(username: str, plan: str | None, report: Report) -> dict[str, object]
         "in_doubt_octets": report.in_doubt.octets,
         "in_doubt_time_s": report.in_doubt.time_s,
     }
+
+
+def _for_people(row: dict[str, object], report: Report) -> dict[str, object]:
+    """The same in fewer and rounder numbers."""
+    allowance, left, in_doubt = report.plan.allowance, report.left(), report.in_doubt
+    octets = _spent(report.used.octets, left.octets, allowance.octets, octets_for_people)
+    doubt = f"{octets_for_people(in_doubt.octets)}, {_time_for_people(in_doubt.time_s)}"
+    said = ("username", "plan", "window", "window_starts_at", "window_ends_at")
+    return {
+        **{name: row[name] for name in said},
+        "octets": f"{octets} ({report.plan.direction})",
+        "time": _spent(report.used.time_s, left.time_s, allowance.time_s, _time_for_people),
+        "percent": report.percent,
+        "thresholds_crossed": row["thresholds_crossed"],
+        "at_quota": report.plan.at_quota,
+        "in_doubt": doubt if any(in_doubt) else None,
+    }
+
+
+def _spent(used: int, left: int | None, whole: int | None, text: Callable[[int], str]) -> str:
+    if left is None or whole is None:
+        return f"{text(used)} used, no limit"
+    return f"{text(used)} used, {text(left)} left of {text(whole)}"
+
+
+def octets_for_people(octets: int) -> str:
+    """42_130_000_000 is ``42.13GB``: two decimals, and decimal units as plans have them."""
+    value, units = Decimal(octets), iter(("B", "kB", "MB", "GB", "TB", "PB", "EB"))
+    unit = next(units)
+    while round(value, 2) >= 1000 and unit != "EB":
+        value, unit = value / 1000, next(units)
+    return f"{round(value, 2).normalize():f}{unit}"
+
+
+def _time_for_people(seconds: int) -> str:
+    """``1h 5m``; under a minute in seconds."""
+    if seconds < 60:
+        return f"{seconds}s"
+    hours, minutes = divmod(seconds // 60, 60)
+    return " ".join(f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m")) if n)

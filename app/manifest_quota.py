@@ -23,12 +23,15 @@ KEYS: Final = (
 AT_QUOTA: Final = ("throttle", "block", "walled_garden", "nothing")
 THRESHOLDS_MAX: Final = 20
 ZONES_MAX: Final = 24
+# Less is a unit that was forgotten: nobody sells a hundred octets.
+QUOTA_OCTETS_MIN: Final = 10**6
+QUOTA_TIME_S_MIN: Final = 60
 
 
 def with_quota(spec: ProfileSpec, table: Table) -> ProfileSpec:
     """The plan with its quota, if the table says one."""
-    octets = table.take("quota", _by(parse_octets), None)
-    time_s = table.take("quota_time", _by(parse_time_s), None)
+    octets = table.take("quota", _octets, None)
+    time_s = table.take("quota_time", _time_s, None)
     if octets is None and time_s is None:
         for key in KEYS:
             if key in table.names():
@@ -71,7 +74,7 @@ def _with_fup(spec: ProfileSpec, table: Table, fup: Table | None) -> ProfileSpec
 def _zones(table: Table) -> tuple[Zone, ...]:
     found = []
     for index, entry in enumerate(table.take("zones", _some_zones, [])):
-        inner = Table(f"{table.path}.zones[{index}]", entry)
+        inner = table.entry("zones", index, entry)
         inner.only("from", "to", "weight")
         from_min, to_min = (inner.need(key, _by(zones.minute_of)) for key in ("from", "to"))
         weight = inner.need("weight", _by(zones.weight_of))
@@ -98,6 +101,20 @@ def _thresholds(value: object) -> tuple[int, ...]:
     if len(found) > THRESHOLDS_MAX:
         raise Invalid(f"write no more than {THRESHOLDS_MAX}")
     return tuple(sorted(found))
+
+
+def _octets(value: object) -> int:
+    octets = _by(parse_octets)(value)
+    if octets < QUOTA_OCTETS_MIN:
+        raise Invalid("less than 1MB: is the unit missing? write an amount as 100GB")
+    return octets
+
+
+def _time_s(value: object) -> int:
+    seconds = _by(parse_time_s)(value)
+    if seconds < QUOTA_TIME_S_MIN:
+        raise Invalid("less than a minute: is the unit missing? write a time as 30h")
+    return seconds
 
 
 def _by(parse: Callable[[object], T]) -> Callable[[object], T]:

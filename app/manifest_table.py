@@ -1,6 +1,7 @@
 """One table of a manifest, read key by key, so that every mistake is named by its path."""
 
 from collections.abc import Callable, Mapping
+from datetime import date, time
 from typing import TypeVar
 
 from core.config_sources import did_you_mean
@@ -14,15 +15,15 @@ SHOWN_MAX = 80
 
 class Table:
     """Hands out values by key.  `name_key` holds what a person calls the entry, if anything:
-    in a long file an index alone is hard to find."""
+    in a long file an index alone is hard to find; what is inside an entry goes by its name."""
 
-    def __init__(self, path: str, value: object, name_key: str = "") -> None:
+    def __init__(self, path: str, value: object, name_key: str = "", *, inside: str = "") -> None:
         if not isinstance(value, dict):
-            raise Invalid(f"{path} = {_shown(value)}: write a table of keys", field=path)
+            raise Invalid(f"{path}{inside} = {_shown(value)}: write a table of keys", field=path)
         self.path = path
         self._table: Mapping[str, object] = value
         name = value.get(name_key)
-        self._name = f" ({_shown_key(name)})" if isinstance(name, str) else ""
+        self._name = f" ({_shown_key(name)})" if isinstance(name, str) else inside
 
     def only(self, *known: str) -> None:
         """Refuse every other key.  First of all: a typing mistake explains what is missing."""
@@ -54,7 +55,13 @@ class Table:
 
     def inner(self, key: str) -> "Table | None":
         """The table under `key`, if there is one."""
-        return Table(self._at(key), self._table[key]) if key in self._table else None
+        if key not in self._table:
+            return None
+        return Table(self._at(key), self._table[key], inside=self._name)
+
+    def entry(self, key: str, index: int, value: object) -> "Table":
+        """One of the tables in the list under `key`."""
+        return Table(f"{self._at(key)}[{index}]", value, inside=self._name)
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._table)
@@ -69,8 +76,19 @@ class Table:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = _written(value)
     return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"
+
+
+def _written(value: object) -> str:
+    """As Python has it, but for dates and times: as the file has them."""
+    if isinstance(value, date | time):  # a datetime is a date
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {_written(item)}" for key, item in value.items()) + "}"
+    return repr(value)
 
 
 def _shown_key(key: str) -> str:

@@ -160,7 +160,7 @@ def mistake(kind: str, key: str, value: object, expected: str) -> Any:
         mistake("plan", "at_limit", "kick", "one of: reject, kick_oldest"),
         mistake("plan", "session_timeout_s", 2**32, "from 1 to 4294967295"),
         mistake("plan", "interim_s", 30, "no less than 60 seconds"),
-        mistake("plan", "burst", {"download": "80M"}, "burst.upload: missing"),
+        mistake("plan", "burst", {"download": "80M"}, "burst.upload (home-50): missing"),
         mistake("plan", "burst", {"download": "10M", "upload": "30M"}, "slower than the plan"),
         mistake("plan", "burst", "80M", "write a table"),
         mistake("plan", "address_pool", "p" * 201, "1 to 200 octets"),
@@ -201,8 +201,8 @@ def test_names_in_the_settings_are_as_short_as_those_in_a_manifest() -> None:
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        ({"Reply-Mesage": "x"}, "reply.Reply-Mesage = 'x': no attribute is called"),
-        ({"Session-Timeout": "abc"}, "reply.Session-Timeout = 'abc': not a number"),
+        ({"Reply-Mesage": "x"}, "reply.Reply-Mesage (alice) = 'x': no attribute is called"),
+        ({"Session-Timeout": "abc"}, "reply.Session-Timeout (alice) = 'abc': not a number"),
         ({"Reply-Message": "x" * 254}, "254 octets; at most 253 fit"),
         ({"Class": True}, "write a text or a whole number"),
         ({"State": "x"}, "no place in a reply"),

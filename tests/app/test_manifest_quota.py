@@ -1,6 +1,6 @@
 """What a plan may say of its quota, and what of that does not go together."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pytest
@@ -93,9 +93,30 @@ def test_a_quota_alone_counts_all_by_the_subscribers_month_and_does_nothing() ->
             id="faster than the plan",
         ),
         pytest.param(
-            {"quota": "1GB", "fup": {"download": "2M"}}, "fup.upload: missing", id="half a fup"
+            {"quota": "1GB", "fup": {"download": "2M"}},
+            "fup.upload (home-50): missing",
+            id="half a fup",
         ),
         pytest.param({"quota": "100G"}, "quota (home-50) = '100G': not an amount", id="amount"),
+        pytest.param(
+            {"quota": "100"},
+            "quota (home-50) = '100': less than 1MB: is the unit missing? write an amount as 100GB",
+            id="octets without a unit",
+        ),
+        pytest.param({"quota": 999_999}, "quota (home-50) = 999999: less than 1MB", id="octets"),
+        pytest.param(
+            {"quota_time": "30"},
+            "= '30': less than a minute: is the unit missing? write a time as 30h",
+            id="seconds without a unit",
+        ),
+        pytest.param(
+            {"quota": "1GB", "zones": [7]}, "zones[0] (home-50) = 7: write a table", id="no zone"
+        ),
+        pytest.param(
+            {"quota": "1GB", "zones": [{"from": time(6)}]},
+            "zones[0].from (home-50) = 06:00:00: write a time of day",
+            id="a time of TOML",
+        ),
         pytest.param({"quota_time": "1y"}, "= '1y': not a time", id="time"),
         pytest.param(
             {"quota": "1GB", "quota_window": "week"},
@@ -107,18 +128,18 @@ def test_a_quota_alone_counts_all_by_the_subscribers_month_and_does_nothing() ->
         ),
         pytest.param(
             {"quota": "1GB", "zones": [NIGHT | {"to": "06:10"}]},
-            "plan[0].zones[0].to = '06:10': usage is kept by the quarter of an hour: write"
-            ' "06:00" or "06:15"',
+            "plan[0].zones[0].to (home-50) = '06:10': usage is kept by the quarter of an hour:"
+            ' write "06:00" or "06:15"',
             id="no quarter of an hour",
         ),
         pytest.param(
             {"quota": "1GB", "zones": [NIGHT | {"weight": 0.125}]},
-            "plan[0].zones[0].weight = 0.125: write a weight",
+            "plan[0].zones[0].weight (home-50) = 0.125: write a weight",
             id="weight",
         ),
         pytest.param(
             {"quota": "1GB", "zones": [NIGHT | {"to": "00:00"}]},
-            "plan[0].zones[0].to: a zone without length",
+            "plan[0].zones[0].to (home-50): a zone without length",
             id="no length",
         ),
         pytest.param(
@@ -131,7 +152,7 @@ def test_a_quota_alone_counts_all_by_the_subscribers_month_and_does_nothing() ->
         ),
         pytest.param(
             {"quota": "1GB", "zones": [NIGHT | {"wait": 1}]},
-            "plan[0].zones[0].wait: unknown key",
+            "plan[0].zones[0].wait (home-50): unknown key",
             id="unknown key",
         ),
     ],
@@ -145,6 +166,9 @@ def test_an_anchor_is_a_day_of_the_calendar() -> None:
     assert subscriber(quota_anchor=day).quota_anchor == day
     assert subscriber(quota_anchor="2026-01-31").quota_anchor == day
     assert subscriber().quota_anchor is None
+    with pytest.raises(Invalid, match="= 2026-01-31T00:00:00Z: write a date without a time"):
+        subscriber(quota_anchor=datetime(2026, 1, 31, tzinfo=UTC))
+    assert plan(quota="1MB", quota_time="1m").quota_octets == 1_000_000
     for wrong in ("31.1.2026", datetime(2026, 1, 31, tzinfo=UTC), 31, "1969-12-31"):
         with pytest.raises(Invalid, match=r"quota_anchor \(alice\).*write a date"):
             subscriber(quota_anchor=wrong)

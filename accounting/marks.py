@@ -12,7 +12,8 @@ from accounting.identity import SessionKey
 from accounting.points import Mark, nas_mark
 from accounting.reading import Reading, digest
 
-# A box that restarts without end must not make each of its records look at thousands.
+# A box that restarts without end must not make each of its records look at thousands, nor the
+# database keep or read them.
 REMEMBERED_MAX: Final = 64
 
 Box = tuple[int, int, str]
@@ -24,10 +25,22 @@ _NOTE: Final = """
 INSERT INTO nas_mark (tenant_id, nas_id, nas_reported, at_s, kind, received_at)
 VALUES ($1, $2, $3, $4, $5, to_timestamp($6)) ON CONFLICT DO NOTHING
 """
-_REMEMBERED: Final = """
-SELECT tenant_id, nas_id, nas_reported, at_s, kind FROM nas_mark
- WHERE tenant_id = ANY ($1::bigint[]) AND nas_id = ANY ($2::bigint[]) ORDER BY at_s DESC
-"""
+_FORGET: Final = f"""
+DELETE FROM nas_mark WHERE tenant_id = $1 AND nas_id = $2 AND nas_reported = $3
+   AND at_s < (SELECT at_s FROM nas_mark
+                WHERE tenant_id = $1 AND nas_id = $2 AND nas_reported = $3
+                ORDER BY at_s DESC OFFSET {REMEMBERED_MAX - 1} LIMIT 1)
+"""  # noqa: S608 - a constant
+REMEMBERED: Final = f"""
+SELECT m.tenant_id, m.nas_id, m.nas_reported, m.at_s, m.kind
+  FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS box (tenant_id, nas_id, nas_reported)
+ CROSS JOIN LATERAL (
+    SELECT * FROM nas_mark AS x
+     WHERE x.tenant_id = box.tenant_id AND x.nas_id = box.nas_id
+       AND x.nas_reported = box.nas_reported
+     ORDER BY x.at_s DESC, x.kind DESC LIMIT {REMEMBERED_MAX}
+ ) AS m
+"""  # noqa: S608
 _OPEN: Final = """
 SELECT id, acct_session_id, class_nonce FROM session
  WHERE tenant_id = $1 AND nas_id = $2 AND nas_reported = $3 AND stopped_at IS NULL
@@ -39,7 +52,7 @@ SELECT id, acct_session_id, class_nonce FROM session
 async def note(
     connection: asyncpg.Connection, reading: Reading
 ) -> tuple[dict[Box, list[Mark]], list[tuple[Box, Mark]]]:
-    """All marks of the batch's boxes, the latest first, and those that it brought itself."""
+    """The last marks of the batch's boxes, the latest first, and all that it brought itself."""
     fresh: dict[tuple[Box, Mark], None] = {}
     for record in reading.nas_records:
         box = (record.tenant_id, record.nas_id, record.reported)
@@ -49,15 +62,15 @@ async def note(
         )
         if told == "INSERT 0 1":
             fresh[box, mark] = None
-    tenants = {arrivals.key.tenant_id for arrivals in reading.groups.values()}
-    nases = {arrivals.key.nas_id for arrivals in reading.groups.values()}
+    for box in {box for box, _ in fresh}:
+        await connection.execute(_FORGET, *box)
     marks: dict[Box, list[Mark]] = {}
-    for tenant_id, nas_id, reported, at_s, kind in await connection.fetch(
-        _REMEMBERED, list(tenants), list(nases)
-    ):
-        known = marks.setdefault((tenant_id, nas_id, reported), [])
-        if len(known) < REMEMBERED_MAX:
-            known.append(Mark(at_s, kind))
+    boxes = sorted({arrivals.key[:3] for arrivals in reading.groups.values()})
+    if boxes:
+        for tenant_id, nas_id, reported, at_s, kind in await connection.fetch(
+            REMEMBERED, *map(list, zip(*boxes, strict=True))
+        ):
+            marks.setdefault((tenant_id, nas_id, reported), []).append(Mark(at_s, kind))
     return marks, list(fresh)
 
 

@@ -4,11 +4,13 @@ Run by a job with the owner's rights, for nobody else may make or drop a table; 
 makes none.  What fits no day (a node with an absurd clock, a backlog older than the days
 that were made) lies in the DEFAULT partition, and moves to its day when that is made.
 
-Each step is a short transaction that gives up rather than make ingest queue behind it; the
-job's next run goes on where it stopped.  Days are made by the clock that stamps the packets,
-and dropped by that and the database's (`two_clocks`).
+Each step is a short transaction that gives up rather than make ingest queue behind it, which
+to drop a day it tries a few times; the job's next run goes on where it stopped.  Days are
+made by the clock that stamps the packets, and dropped by that and the database's
+(`two_clocks`).
 """
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +28,12 @@ PREFIX: Final = "accounting_record_"
 DAYS_AHEAD: Final = 7
 DAYS_BACK: Final = 3  # a backlog that waited for the database finds its days
 LOCK_TIMEOUT_S: Final = 2
+# To drop a day PostgreSQL locks the table itself, and all of ingest waits behind whoever waits
+# for that.  (It can detach one without, but not where there is a DEFAULT.)  So it is tried for
+# a moment, again and again: one of these finds the gap between two batches.
+DROP_LOCK_TIMEOUT_MS: Final = 100
+DROP_TRIES: Final = 10
+DROP_PAUSE_S: Final = 0.2
 # Clocks that are years ahead for an hour, together, cost the oldest day and not all that is kept.
 DROPPED_AT_ONCE_MAX: Final = 1
 
@@ -119,8 +127,16 @@ async def _made(owner: asyncpg.Connection, day: date) -> bool:
 
 
 async def _dropped(owner: asyncpg.Connection, day: date) -> bool:
-    try:
-        await owner.execute(f"DROP TABLE IF EXISTS {SCHEMA}.{PREFIX}{day:%Y%m%d}")
-    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-        return False
-    return True
+    for left in reversed(range(DROP_TRIES)):
+        try:
+            async with owner.transaction():
+                await owner.execute(
+                    f"SET LOCAL lock_timeout = '{DROP_LOCK_TIMEOUT_MS}ms';"
+                    f"DROP TABLE IF EXISTS {SCHEMA}.{PREFIX}{day:%Y%m%d}"
+                )
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            if left:
+                await asyncio.sleep(DROP_PAUSE_S)
+        else:
+            return True
+    return False

@@ -1,5 +1,6 @@
 """A table a day for raw packets, made ahead and dropped in time."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,6 +77,37 @@ async def test_whoever_holds_the_table_is_not_waited_for(fresh_database_url: str
     await reader.close()
     assert TODAY in (await partitions.keep_up(owner, NOON, keep_days=0)).made
     await owner.close()
+
+
+@pytest.mark.slow
+async def test_ingest_hardly_waits_for_a_day_that_is_dropped_behind_a_long_reader(
+    fresh_database_url: str,
+) -> None:
+    owner = await connect(fresh_database_url, None)
+    now = datetime.now(UTC)
+    await partitions.keep_up(owner, now - timedelta(days=32), keep_days=30)
+    await partitions.keep_up(owner, now, keep_days=60)
+    reader, writer = [await connect(fresh_database_url, None) for _ in range(2)]
+    await writer.execute("SET lock_timeout = '1s'")  # ten times what a try may take
+    async with reader.transaction():
+        await reader.execute("SELECT count(*) FROM accounting_record")
+        dropping = asyncio.create_task(partitions.keep_up(owner, now, keep_days=30))
+        written = 0
+        while not dropping.done():
+            await writer.execute(
+                "INSERT INTO accounting_record"
+                " (tenant_id, received_at, nas_id, source, segment, seq, packet)"
+                f" VALUES (1, now(), 1, 'x', gen_random_uuid(), {written}, 'x')"
+            )
+            written += 1
+            await asyncio.sleep(0.01)
+        kept = await dropping
+    assert kept.dropped == []
+    assert len(kept.late) == 1
+    assert written > partitions.DROP_TRIES
+    assert (await partitions.keep_up(owner, now, keep_days=30)).dropped == kept.late
+    for connection in (owner, reader, writer):
+        await connection.close()
 
 
 @pytest.mark.parametrize("role", [APP_ROLE, NODE_ROLE])

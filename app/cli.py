@@ -17,6 +17,7 @@ from app import (
     cli_jobs,
     cli_nas,
     cli_output,
+    cli_plan,
     cli_quota,
     cli_session,
     cli_subscriber,
@@ -45,6 +46,7 @@ commands = typer.Typer(
     rich_markup_mode=None,
 )
 commands.add_typer(cli_nas.commands, name="nas")
+commands.add_typer(cli_plan.commands, name="plan")
 commands.add_typer(cli_subscriber.commands, name="subscriber")
 commands.command("explain")(cli_explain.command)
 commands.add_typer(cli_decision.commands, name="decision")

@@ -8,6 +8,7 @@ from accounting.about import About
 from accounting.folding import Folded
 from accounting.generations import Generation
 from accounting.identity import SessionKey
+from accounting.marks import Restart
 from accounting.usage import Usage
 from core.db import Tx
 
@@ -41,6 +42,7 @@ class Batch:
     records: int = 0
     dead: dict[str, int] = field(default_factory=dict)  # reason -> records
     gigawords: set[int] = field(default_factory=set)  # NASes that were first seen to send some
+    restarts: list[Restart] = field(default_factory=list)  # that close more than was closed here
     heard_again: set[int] = field(default_factory=set)  # sessions that had been silent
     unclosed: int = 0  # groups that a mark should have closed, and could not
     doubted: set[int] = field(default_factory=set)  # sessions of those, marked only now

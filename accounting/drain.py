@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from accounting.batch import Batch
 from accounting.ingest import Ingest, Moved, ObserverFailed
+from accounting.marks import Restart
 from accounting.reading import Place, Portion, Reading, understand
 from accounting.records import NasView
 from accounting.rows import Contended
@@ -40,7 +42,7 @@ PAUSE_S: Final = 0.2  # when there was little: a transaction costs more than a r
 LITTLE: Final = 500
 RETRY_S_MIN: Final = 0.2
 RETRY_S_MAX: Final = 5.0
-# The longest honest batch is a restart of a NAS with all its sessions.
+# The longest honest batch has thousands of records that each close or divide a session.
 TRANSACTION_TIMEOUT_S: Final = 60.0
 ANSWER_TIMEOUT_S: Final = 30.0
 
@@ -85,6 +87,8 @@ class Drain:
         self._views = views
         self._published = published
         self._records_max = records_max
+        self._limit = records_max  # of the next batch; less for a while after a timeout
+        self._restarts: list[Restart] | None = None  # None: the database knows
         self._segments: dict[Path, Segment] = {}
         self._positions: dict[UUID, int] = {}  # committed, as far as we know
         self._troubled: dict[Path, float] = {}  # cannot be read; since when records may wait
@@ -112,6 +116,7 @@ class Drain:
                     self.progress.failures += 1
                     # It may be another database that comes back, or an older state of it.
                     self._positions.clear()
+                    self._restarts = None
                     await asyncio.sleep(wait_s)
                     wait_s = min(wait_s * 2, RETRY_S_MAX)
                     continue
@@ -130,17 +135,18 @@ class Drain:
         Raises what the database, when it is away, makes of it; the next step tries again.
         """
         reading = await self._next()
+        self.progress.oldest_at = self._oldest_at(reading.portions)
         if self._finished and not await self._remove():
             await self._forget_ahead()
             return LITTLE  # not drained: come again at once
-        self.progress.oldest_at = self._oldest_at(reading.portions)
+        await self._finish_restarts()
         if not reading.raw:
             if not self._troubled:
                 self.progress.drained_at = self._clock.unix_s()
             return 0
         assumed = dict(self._positions)
         assumed.update((one.segment, one.last_seq) for one in reading.portions)
-        if len(reading.raw) >= self._records_max:  # there is more
+        if len(reading.raw) >= self._limit:  # there is more
             self._ahead = asyncio.create_task(asyncio.to_thread(self._read, assumed))
         try:
             await self._take(reading)
@@ -149,10 +155,39 @@ class Drain:
             if isinstance(again, Moved):
                 self._positions.update(again.positions)
             return LITTLE  # not drained yet: come again at once
-        except BaseException:
+        except BaseException as error:
             await self._forget_ahead()
+            if isinstance(error, (TimeoutError, asyncpg.QueryCanceledError)):
+                # As large as it is, it would take as long the next time.
+                self._limit = max(1, len(reading.raw) // 2)
             raise
+        self._limit = min(2 * self._limit, self._records_max)
         return len(reading.raw)
+
+    async def _finish_restarts(self) -> None:
+        """Close what the restarts of NASes have left open, also those of before our own."""
+        if self._restarts is None:
+            async with (
+                within(ANSWER_TIMEOUT_S, "asking for restarts"),
+                self._database.transaction() as tx,
+            ):
+                self._restarts = await self._ingest.restarts(tx)
+        while self._restarts:
+            try:
+                async with (
+                    within(TRANSACTION_TIMEOUT_S, "closing sessions after a restart"),
+                    self._database.transaction() as tx,
+                ):
+                    batch, left = await self._ingest.restart(tx, self._restarts[0])
+            except Exception as error:
+                if is_the_worlds(error):
+                    raise
+                # A bug: the sweeper ends its sessions later, and nobody waits for that here.
+                log.exception("restart_not_finished", box=self._restarts.pop(0).box)
+                continue
+            self._restarts[:1] = [] if left is None else [left]
+            for publish in self._published:
+                await publish(batch)
 
     async def look(self) -> None:
         """Say what waits on the disk and count nothing, for as long as nothing may be counted."""
@@ -244,7 +279,7 @@ class Drain:
         for path in self._troubled.keys() - paths:
             del self._troubled[path]
         portions: list[Portion] = []
-        left = self._records_max
+        left = self._limit
         for each in found:
             if left <= 0:
                 break
@@ -335,6 +370,8 @@ class Drain:
         ):
             batch = await self._ingest.take(tx, reading, observed=observed)
         self._positions.update((one.segment, one.last_seq) for one in reading.portions)
+        if self._restarts is not None:
+            self._restarts += batch.restarts
         progress = self.progress
         progress.records += batch.records
         progress.batches += 1

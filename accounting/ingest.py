@@ -7,7 +7,9 @@ other wrote.  New groups are inserted after that, in the same order; who comes s
 finds one there and begins again (`Contended`).
 
 What a NAS's restart closes is more than the batch's own groups, so such a batch waits
-until it is alone, by an advisory lock that ordinary batches share.
+until it is alone, by an advisory lock that ordinary batches share.  A box with more sessions
+than one transaction should close has the others closed by `restart`, a page at a time: the
+mark is stored with the batch, so whatever comes for them meanwhile ends before it as well.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -160,6 +162,19 @@ class Ingest:
         await nas_days.add(connection, nas_days.tallied(batch.groups), float(at_s))
         return batch
 
+    async def restart(
+        self, tx: Tx, restart: nas_marks.Restart
+    ) -> tuple[Batch, nas_marks.Restart | None]:
+        """Close the next sessions that a restart ended; and what is left of it."""
+        connection = await staging.begin(tx)
+        await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+        closing, left = await nas_marks.closing(connection, restart, CLOSED_AT_ONCE_MAX)
+        return await self.sweep(tx, closing), left
+
+    async def restarts(self, tx: Tx) -> list[nas_marks.Restart]:
+        """Those that have not closed all of their sessions, though they are counted."""
+        return await nas_marks.unfinished(await staging.begin(tx))
+
     async def prune(self, tx: Tx, present: Collection[UUID]) -> None:
         """Forget positions that nobody has asked for in a week; those of `present` stay."""
         connection = await staging.begin(tx)
@@ -232,8 +247,13 @@ class Ingest:
         for dead in reading.dead:
             batch.dead[dead.reason] = batch.dead.get(dead.reason, 0) + 1
         for box, mark in fresh:
-            async for closing in nas_marks.closing(connection, box, mark, CLOSED_AT_ONCE_MAX):
+            left: nas_marks.Restart | None = nas_marks.Restart(box, mark)
+            while left is not None:
+                closing, left = await nas_marks.closing(connection, left, CLOSED_AT_ONCE_MAX)
                 await self._close(connection, closing, batch)
+                if left is not None and not is_stored:
+                    batch.restarts.append(left)
+                    break
         redialled = await closed_by_redial(connection, folded)
         if redialled:
             await self._close(connection, redialled, batch)

@@ -3,8 +3,7 @@
 Knows the tables; what a mark means to a session is `accounting.walk`'s.
 """
 
-from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 
@@ -18,6 +17,15 @@ REMEMBERED_MAX: Final = 64
 
 Box = tuple[int, int, str]
 """(tenant, NAS, what it reports itself to be): the first three parts of a session's key."""
+
+
+class Restart(NamedTuple):
+    """A mark whose sessions are to be closed; done are those with numbers up to `after`."""
+
+    box: Box
+    mark: Mark
+    after: int = 0
+
 
 Closing = dict[bytes, tuple[SessionKey, Mark]]
 
@@ -47,6 +55,15 @@ SELECT id, acct_session_id, class_nonce FROM session
    AND last_seen_at < to_timestamp($4) AND id > $5
  ORDER BY id LIMIT $6
 """
+_UNFINISHED: Final = """
+SELECT m.tenant_id, m.nas_id, m.nas_reported, m.at_s, m.kind FROM nas_mark AS m
+ WHERE EXISTS (
+    SELECT FROM session AS s
+     WHERE s.tenant_id = m.tenant_id AND s.nas_id = m.nas_id AND s.nas_reported = m.nas_reported
+       AND s.stopped_at IS NULL AND s.last_seen_at < to_timestamp(m.at_s)
+ )
+ ORDER BY m.at_s, m.kind
+"""
 
 
 async def note(
@@ -75,17 +92,23 @@ async def note(
 
 
 async def closing(
-    connection: asyncpg.Connection, box: Box, mark: Mark, at_once_max: int
-) -> AsyncIterator[Closing]:
-    """The sessions of the box that are open and were last heard of before the mark."""
-    last = 0
-    while True:
-        found = await connection.fetch(_OPEN, *box, float(mark.at_s), last, at_once_max)
-        if not found:
-            return
-        last = found[-1]["id"]
-        page: Closing = {}
-        for _, acct_session_id, nonce in found:
-            key = SessionKey(*box, acct_session_id, nonce)
-            page[digest(key)] = (key, mark)
-        yield page
+    connection: asyncpg.Connection, restart: Restart, at_once_max: int
+) -> tuple[Closing, Restart | None]:
+    """Sessions of the box that are open and were last heard of before the mark; and what is
+    left of the restart after these."""
+    box, mark, after = restart
+    found = await connection.fetch(_OPEN, *box, float(mark.at_s), after, at_once_max)
+    page: Closing = {}
+    for _, acct_session_id, nonce in found:
+        key = SessionKey(*box, acct_session_id, nonce)
+        page[digest(key)] = (key, mark)
+    is_all = len(found) < at_once_max
+    return page, None if is_all else restart._replace(after=found[-1]["id"])
+
+
+async def unfinished(connection: asyncpg.Connection) -> list[Restart]:
+    """Restarts that have left sessions open: whoever was closing them was ended."""
+    return [
+        Restart((tenant_id, nas_id, reported), Mark(at_s, kind))
+        for tenant_id, nas_id, reported, at_s, kind in await connection.fetch(_UNFINISHED)
+    ]

@@ -20,6 +20,7 @@ from core.radius.packet import attribute
 from tests.accounting.ingesting import (
     INTERIM,
     NOON_S,
+    ON,
     START,
     STOP,
     packet,
@@ -259,6 +260,66 @@ async def test_an_observer_that_fails_costs_no_record(
     assert len(await rows(fresh_database_url, "SELECT 1 FROM session")) == 4
     assert await rows(fresh_database_url, "SELECT 1 FROM dead_letter") == []
     assert sum(published) == 4
+
+
+@pytest.mark.slow
+async def test_a_batch_that_takes_too_long_comes_again_in_smaller_parts(
+    fresh_database_url: str,
+    database: NodeDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("accounting.drain.TRANSACTION_TIMEOUT_S", 1.0)
+
+    async def takes_time(tx: Tx, batch: Batch) -> None:
+        await asyncio.sleep(0.2 * batch.records)
+
+    segment_of(tmp_path, [spooled(packet(START, 0, sid=f"s{n}", station=b""), 0) for n in range(9)])
+    ingest = Ingest("test", observers=[takes_time])
+    running = asyncio.create_task(Drain(tmp_path, database, ingest, Clock()).run())
+
+    async def nothing_is_left() -> bool:
+        return not files(tmp_path)
+
+    await until(nothing_is_left, 30)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert len(await rows(fresh_database_url, "SELECT 1 FROM session")) == 9
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["at once", "after its own restart"])
+async def test_a_restart_of_a_large_nas_closes_its_sessions_by_and_by(
+    is_killed: bool,
+    fresh_database_url: str,
+    database: NodeDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("accounting.ingest.CLOSED_AT_ONCE_MAX", 4)
+    closed: list[int] = []
+
+    async def observes(tx: Tx, batch: Batch) -> None:
+        closed.append(sum(bool(one.generation.closed_by) for one in batch.sessions()))
+
+    ingest = Ingest("test", observers=[observes])
+    drain = Drain(tmp_path, database, ingest, Clock())
+    segment_of(
+        tmp_path, [spooled(packet(START, 0, sid=f"s{n}", station=b""), 0) for n in range(10)]
+    )
+    await drained(drain)
+    closed.clear()
+    segment_of(tmp_path, [spooled(packet(ON, 900), 900)])
+    assert await drain.step() == 1
+    open_ones = "SELECT count(*) FILTER (WHERE stopped_at IS NULL) AS open FROM session"
+    assert await rows(fresh_database_url, open_ones) == [{"open": 6}]
+    if is_killed:
+        drain = Drain(tmp_path, database, ingest, Clock())
+    await drained(drain)
+    assert await rows(fresh_database_url, open_ones) == [{"open": 0}]
+    assert closed == [4, 4, 2]
+    [day] = await rows(fresh_database_url, "SELECT sum(restarted) AS restarted FROM nas_day")
+    assert day == {"restarted": 10}
 
 
 async def test_what_cannot_be_read_is_not_drained(

@@ -146,7 +146,7 @@ class Access:
                 )
             elif outcome.reason == "password":
                 self._throttle.failed(nas.id, calling, name, now)
-        facts = self._facts(record, nas, packet, now_s, outcome, locked)
+        facts = self._facts(record, nas, packet, now_s, now, outcome, locked)
         decision = authorize(facts)
         nonce = self._nonce()
         late = ""
@@ -158,7 +158,7 @@ class Access:
                 decision, late = Deny("unrenderable", UNRENDERABLE_MESSAGE), str(error)
             else:
                 if not facts.session_limit or self._reserve(
-                    facts, record, nas, packet, nonce, now_s
+                    facts, record, nas, packet, nonce, now_s, now
                 ):
                     self._record("accept", packet, nas, calling, record, facts, "", outcome, now_s)
                     return Reply(ACCESS_ACCEPT, octets)
@@ -200,6 +200,7 @@ class Access:
         nas: NasRecord,
         packet: Packet,
         now_s: float,
+        now: float,
         outcome: Proven | Failed,
         locked: bool,
     ) -> Facts:
@@ -209,7 +210,7 @@ class Access:
             # Asked for every login: two looks instead of a call.
             if profile is not None and (profile.session_limit or profile.quota is not None):
                 others = self._live.occupied(
-                    record.id, self._sessions(record, now_s), _device(nas, packet), now_s
+                    record.id, self._sessions(record, now_s), _device(nas, packet), now
                 )
             if record.bound_macs:
                 mac = normalise(packet.first.get(CALLING_STATION_ID) or b"") or ""
@@ -233,6 +234,7 @@ class Access:
         packet: Packet,
         nonce: bytes,
         now_s: float,
+        now: float,
     ) -> bool:
         return self._live.reserve(
             record.id,
@@ -241,8 +243,8 @@ class Access:
             sessions=self._sessions(record, now_s),
             limit=facts.session_limit,
             kick=facts.at_limit == "kick_oldest",
-            now=now_s,
-            until=now_s + self._settings.reservation_s,
+            now=now,
+            until=now + self._settings.reservation_s,
         )
 
     def _sessions(self, record: SubscriberRecord, now_s: float) -> tuple[LiveSession, ...]:

@@ -23,7 +23,7 @@ import lmdb
 import msgspec
 import structlog
 
-from aaa.places import Ended, LiveSession, Occupied, Slot, occupied, others_of
+from aaa.places import Ended, LiveSession, Occupied, Slot, nameless, occupied, others_of
 
 log = structlog.get_logger()
 
@@ -51,7 +51,11 @@ _NOTHING = _Entry()
 
 
 class Live:
-    """Slots by subscriber.  Times are Unix seconds: they must mean the same to every process."""
+    """Slots by subscriber.
+
+    Times are seconds of the machine's monotonic clock: all its processes have the same, a
+    wall clock that is set keeps nobody out, and it begins anew when this is made empty.
+    """
 
     def __init__(self, path: Path) -> None:
         self.failures = 0
@@ -100,7 +104,7 @@ class Live:
                     if not kick:
                         return False
                     slots = slots[max(0, len(slots) - limit + 1) :]
-                slots.append(Slot(nonce, device, until))
+                slots.append(Slot(nonce, device, until, nameless(sessions)))
                 txn.put(key, _encode(_Entry(slots, _still_to_come(entry.ended, sessions, now))))
         except (lmdb.Error, msgspec.DecodeError) as error:
             self._failed(error, now)

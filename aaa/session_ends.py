@@ -41,6 +41,6 @@ class SessionEnds:
             subscriber_id,
             nonce.encode(),
             to_text(first.get(ACCT_SESSION_ID) or b""),
-            self._clock.unix_s(),
+            self._clock.monotonic(),
             sessions=record.sessions,
         )

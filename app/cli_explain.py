@@ -5,7 +5,6 @@ An answer of its own kind, so the exit status is 0 whether it is yes or no.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -75,7 +74,7 @@ def command(
     async def work(tx: Tx, scope: Scope) -> Explanation:
         dictionary = load_dictionary()
         vault = await vault_of(tx, settings.key_path)
-        with _occupied(settings, station, now) as others:
+        with _occupied(settings, station) as others:
             return await explain(
                 tx,
                 vault,
@@ -99,7 +98,7 @@ def command(
 
 @contextmanager
 def _occupied(
-    settings: Settings, station: str | None, now: datetime
+    settings: Settings, station: str | None
 ) -> Iterator[Callable[[SubscriberRecord, int], Occupied] | None]:
     """How many places other devices than `station` hold on this node; None where nothing has
     ever served, so that nothing but sessions can hold one."""
@@ -111,7 +110,7 @@ def _occupied(
     live = Live(path)
     try:
         yield lambda record, nas_id: live.occupied(
-            record.id, record.sessions, device_of(nas_id, calling), now.timestamp()
+            record.id, record.sessions, device_of(nas_id, calling), CLOCK.monotonic()
         )
     finally:
         live.close()

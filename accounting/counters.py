@@ -31,14 +31,16 @@ def advance(
 
     A counter that fell is one wrap only if the line is too slow for two, and fast enough
     for one; if it may have gone round more often, once is the least.  Else it is the
-    report that is wrong, and the most that was ever reported stands.
+    report that is wrong, and the most that was ever reported stands.  So it is with a
+    counter that shows exactly 0: one wrap in four thousand million ends there, but boxes
+    that forgot to fill it in do.
     """
     value = raw + wraps * WRAP
     if value >= total:
         return Advance(value, wraps, GOOD)
     last = total - wraps * WRAP
     kept = Advance(total, wraps, LOW)
-    if wide or not WRAP // 2 < last < WRAP or elapsed_s <= 0:
+    if wide or not raw or not WRAP // 2 < last < WRAP or elapsed_s <= 0:
         return kept  # nothing goes round from the lower half, or where gigawords count rounds
     once = WRAP + raw - last
     if line_bps and line_bps * elapsed_s < 8 * WRAP:

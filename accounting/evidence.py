@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from accounting.counters import WRAP
 from accounting.generations import Generation
-from accounting.points import UNKNOWN, Point
+from accounting.points import ENDS, UNKNOWN, Point
 
 ABOUTS_MAX: Final = 8  # a session that changes its description more often is nonsense
 
@@ -20,11 +20,34 @@ def began(p: Point) -> int | None:
 
 
 def fell(g: Generation, p: Point) -> bool:
-    """Whether a counter is lower than it was."""
+    """Whether a counter is lower than it was; one that was not sent is not."""
     return (
-        p.input_octets + g.input_wraps * WRAP < g.input_octets
-        or p.output_octets + g.output_wraps * WRAP < g.output_octets
+        UNKNOWN < p.input_octets < g.input_octets - g.input_wraps * WRAP
+        or UNKNOWN < p.output_octets < g.output_octets - g.output_wraps * WRAP
     )
+
+
+def is_back_at_nothing(g: Generation, p: Point) -> bool:
+    """Whether a counter shows nothing that has shown something."""
+    return p.input_octets == 0 < g.input_octets or p.output_octets == 0 < g.output_octets
+
+
+def is_blank(g: Generation, p: Point) -> bool:
+    """Whether a box has not filled in the session time, and of the octets only those that go
+    on from where they were.
+
+    A session that begins anew may show the same for a moment: its next report tells.
+    """
+    return (
+        p.session_time_s == 0 < g.session_time_s
+        and (p.input_octets <= 0 or p.input_octets >= g.input_octets - g.input_wraps * WRAP)
+        and (p.output_octets <= 0 or p.output_octets >= g.output_octets - g.output_wraps * WRAP)
+    )
+
+
+def says_nothing(g: Generation, p: Point) -> bool:
+    """Whether it is a blank form in the midst of a session, or after it."""
+    return p.kind != ENDS and is_blank(g, p) and not exceeds(g, p)
 
 
 def exceeds(g: Generation, p: Point) -> bool:

@@ -5,7 +5,7 @@ record takes: the next report of an open session, in time and with nothing falle
 answers None to everything else, which is `walk`'s to think about.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -32,6 +32,14 @@ CLOSED_BY: Final = {
 }
 
 
+class Pending(NamedTuple):
+    """A counter that has more to say (see `accounting.pending`)."""
+
+    told_s: int  # by the last report that had it; what it shows next was used since
+    session_time_s: int  # of that report
+    guess: Interval | None = None  # what was counted because it may have gone round
+
+
 class Generation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A session as its points and marks so far have it."""
 
@@ -53,6 +61,7 @@ class Generation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     restart_s: int = -1  # a Start that came while it was open, until it is known whose
     first: Interval | None = None  # where the Start was lost: it moves with `started_s`
     abouts: tuple[int, ...] = ()  # the latest last
+    pending: tuple[Pending | None, Pending | None] | None = None  # input, output
 
 
 def extend(g: Generation, p: Point) -> tuple[Generation, Interval] | None:
@@ -67,6 +76,7 @@ def extend(g: Generation, p: Point) -> tuple[Generation, Interval] | None:
         or at_s < g.seen_s
         or at_s - session_time_s < g.started_s - TOLERANCE_S
         or g.restart_s >= 0
+        or g.pending is not None
     ):
         return None
     if g.input_wraps or g.output_wraps:

@@ -130,6 +130,7 @@ class Group:
         _, from_s, at_s, received, sent, seconds, confidence = interval
         if not (
             hot.run
+            and sure
             and last[1] == GOES_ON
             and kept is not None
             and kept[0] // QUARTER_S == at_s // QUARTER_S

@@ -146,7 +146,7 @@ def rewound(hot: Hot, history: Sequence[bytes]) -> Hot:
 def rebuilt(hot: Hot, points: list[Point], marks: tuple[Mark, ...], after: Derived) -> Hot:
     """The group after a derivation, thinned."""
     kept: list[Point] = []
-    sure = []  # of each kept: was it an ordinary step?
+    sure: list[bool] = []  # of each kept: was it an ordinary step?
     for at, p in enumerate(points):
         plain = after.plain[at]
         following = points[at + 1] if at + 1 < len(points) else None
@@ -154,6 +154,7 @@ def rebuilt(hot: Hot, points: list[Point], marks: tuple[Mark, ...], after: Deriv
             break
         if (
             kept
+            and sure[-1]  # else it may have told nothing, and what follows goes further back
             and plain
             and after.plain[at + 1]
             and p.kind == GOES_ON

@@ -6,7 +6,15 @@ Both sort in time, and sorting is all the order they have: what a session is dep
 
 from typing import Final, NamedTuple
 
-from accounting.records import ACCOUNTING_OFF, ACCOUNTING_ON, INTERIM, START, STOP, Record
+from accounting.records import (
+    ACCOUNTING_OFF,
+    ACCOUNTING_ON,
+    INTERIM,
+    NOT_SENT,
+    START,
+    STOP,
+    Record,
+)
 
 # Within one second a Start comes before an Interim, and an Interim before a Stop.
 BEGINS: Final = 0
@@ -16,7 +24,7 @@ _KINDS: Final = {START: BEGINS, INTERIM: GOES_ON, STOP: ENDS}
 
 # Nobody has used four million terabytes: more is nonsense, and would not add up in 64 bits.
 OCTETS_MAX: Final = 2**62 - 1
-UNKNOWN: Final = -1  # a session time that was not sent
+UNKNOWN: Final = NOT_SENT  # a session time or a counter that was not sent
 
 
 class Point(NamedTuple):
@@ -25,7 +33,7 @@ class Point(NamedTuple):
     at_s: int
     kind: int
     session_time_s: int  # or UNKNOWN
-    input_octets: int
+    input_octets: int  # or UNKNOWN, each for itself
     output_octets: int
     cause: int  # Acct-Terminate-Cause, 0 if none
     stamped: bool  # the NAS's own clock said `at_s`, so that delivery cannot have disordered it

@@ -41,6 +41,7 @@ CLASS_MARK: Final = b"ai:"  # ours: 16 hex digits of subscriber, 16 of nonce
 _CLASS_LENGTH: Final = 35
 _HEX: Final = frozenset(b"0123456789abcdef")
 SUBSCRIBER_MAX: Final = 2**63 - 1
+NOT_SENT: Final = -1  # a counter that is absent, or odd: not a counter that shows 0
 
 # No box runs for ten years without a reboot: a longer session time is a clock that was
 # set from 1970 in mid-session, and says nothing.
@@ -75,7 +76,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     """One Accounting-Request that the rules can work with.
 
     `input_octets` is the subscriber's upload and `output_octets` the download (RFC 2866
-    §5.3), with gigawords folded in and the NAS's `swap_octets` undone.
+    §5.3), with gigawords folded in and the NAS's `swap_octets` undone; NOT_SENT if absent.
     """
 
     status: int
@@ -141,11 +142,17 @@ def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreada
     if session_time_s is not None and session_time_s > SESSION_TIME_MAX_S:
         session_time_s = None
     sent_gigawords = ACCT_INPUT_GIGAWORDS in first or ACCT_OUTPUT_GIGAWORDS in first
-    input_octets = _number(first.get(ACCT_INPUT_OCTETS)) or 0
-    output_octets = _number(first.get(ACCT_OUTPUT_OCTETS)) or 0
-    if sent_gigawords:
-        input_octets += (_number(first.get(ACCT_INPUT_GIGAWORDS)) or 0) << 32
-        output_octets += (_number(first.get(ACCT_OUTPUT_GIGAWORDS)) or 0) << 32
+    input_octets = _number(first.get(ACCT_INPUT_OCTETS))
+    if input_octets is None:
+        input_octets = NOT_SENT
+    output_octets = _number(first.get(ACCT_OUTPUT_OCTETS))
+    if output_octets is None:
+        output_octets = NOT_SENT
+    if sent_gigawords:  # rounds of an unknown number are no number
+        if input_octets >= 0:
+            input_octets += (_number(first.get(ACCT_INPUT_GIGAWORDS)) or 0) << 32
+        if output_octets >= 0:
+            output_octets += (_number(first.get(ACCT_OUTPUT_GIGAWORDS)) or 0) << 32
     input_packets = _number(first.get(ACCT_INPUT_PACKETS)) or 0
     output_packets = _number(first.get(ACCT_OUTPUT_PACKETS)) or 0
     swapped = nas.swap_octets

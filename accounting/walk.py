@@ -14,9 +14,20 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from accounting.counters import GOOD, LOW, QUARANTINE, advance, judged, too_long
-from accounting.evidence import began, described, exceeds, fell, grew, larger
+from accounting.counters import GOOD, LOW, QUARANTINE, judged, too_long
+from accounting.evidence import (
+    began,
+    described,
+    exceeds,
+    fell,
+    grew,
+    is_back_at_nothing,
+    is_blank,
+    larger,
+    says_nothing,
+)
 from accounting.generations import BY_NEXT, BY_STOP, OPEN, TOLERANCE_S, Generation, extend
+from accounting.pending import both, settled, untold
 from accounting.points import (
     BEGINS,
     BY_ACCOUNTING_OFF,
@@ -120,8 +131,11 @@ class Walk:
         if self._repeats(p):
             self.current = described(g, p)
             return
+        if says_nothing(g, p):
+            self.current = g
+            return
         older = UNKNOWN < p.session_time_s < g.session_time_s
-        if older and fell(g, p):
+        if older and fell(g, p) and not is_blank(g, p):
             assert began_s is not None
             if began_s > g.started_s + TOLERANCE_S and (
                 p.stamped or began_s >= g.seen_s - _ROUNDING_S
@@ -150,43 +164,36 @@ class Walk:
     def _moved(self, g: Generation, p: Point, *, older: bool) -> Generation:
         """Totals after a report: the larger ones, and how sure."""
         if older:  # its octets are of another moment than its time
-            totals, confidence = larger(g, p), LOW
-            elapsed_s = p.at_s - g.seen_s
-            seconds = 0
-            wraps = g.input_wraps, g.output_wraps
+            totals, seconds = larger(g, p), 0
+            received, sent = totals[0] - g.input_octets, totals[1] - g.output_octets
+            confidence = judged(LOW, received, sent, p.line_bps, p.at_s - g.seen_s)
+            used = [Interval(g.number, g.seen_s, p.at_s, received, sent, 0, confidence)]
+            g = replace(g, input_octets=totals[0], output_octets=totals[1])
         else:
-            known = p.session_time_s != UNKNOWN
-            seconds = p.session_time_s - g.session_time_s if known else 0
-            elapsed_s = seconds if known else p.at_s - g.seen_s
-            by_nas_s = seconds if known else 0
-            into = advance(
-                g.input_octets, g.input_wraps, p.input_octets,
-                wide=p.wide, line_bps=p.line_bps, elapsed_s=by_nas_s,
-            )  # fmt: skip
-            out = advance(
-                g.output_octets, g.output_wraps, p.output_octets,
-                wide=p.wide, line_bps=p.line_bps, elapsed_s=by_nas_s,
-            )  # fmt: skip
-            totals, wraps = (into.total, out.total), (into.wraps, out.wraps)
-            confidence = max(into.confidence, out.confidence)
-        received, sent = totals[0] - g.input_octets, totals[1] - g.output_octets
-        confidence = judged(confidence, received, sent, p.line_bps, elapsed_s)
-        if too_long(seconds, p.at_s - g.seen_s):
-            confidence = QUARANTINE
-        self._use(Interval(g.number, g.seen_s, p.at_s, received, sent, seconds, confidence))
+            seconds = p.session_time_s - g.session_time_s if p.session_time_s != UNKNOWN else 0
+            doubt = LOW if is_back_at_nothing(g, p) else GOOD
+            g = self._settled(g, p)
+            g, used = both(g, p, seconds)
+            confidence = max(doubt, *(interval.confidence for interval in used))
+        for interval in used:
+            self._use(interval)
         return described(
             replace(
                 g,
                 seen_s=p.at_s,
                 session_time_s=g.session_time_s + seconds,
-                input_octets=totals[0],
-                output_octets=totals[1],
-                input_wraps=wraps[0],
-                output_wraps=wraps[1],
                 confidence=max(g.confidence, confidence),
             ),
             p,
         )
+
+    def _settled(self, g: Generation, p: Point) -> Generation:
+        """Without what was guessed and this report decides."""
+        if g.pending is None:
+            return g
+        g, back = settled(g, p)
+        self.intervals += back
+        return g
 
     # --- a closed session
 
@@ -195,7 +202,7 @@ class Walk:
             if p.at_s > g.stopped_s:
                 self._begin(p)
             return
-        if self._strays(g, p) or self._repeats(p):
+        if self._strays(g, p) or self._repeats(p) or says_nothing(g, p):
             return
         if self._is_another(g, p):
             self._begin(p)
@@ -240,6 +247,8 @@ class Walk:
 
     def _raised(self, g: Generation, p: Point) -> Generation:
         """A closed session with the larger of both counters: the difference is used, late."""
+        if p.session_time_s >= g.session_time_s:
+            g = self._settled(g, p)
         totals = larger(g, p)
         seconds = max(p.session_time_s - g.session_time_s, 0)
         received, sent = totals[0] - g.input_octets, totals[1] - g.output_octets
@@ -272,13 +281,10 @@ class Walk:
         began_s = began(p)
         started_s = self._not_before(p.at_s if began_s is None else began_s)
         seconds = max(p.session_time_s, 0)
+        received, sent = max(p.input_octets, 0), max(p.output_octets, 0)
         elapsed_s = _DAY_S if began_s is None else seconds
-        confidence = judged(GOOD, p.input_octets, p.output_octets, p.line_bps, elapsed_s)
-        first = bounded(
-            Interval(
-                number, started_s, p.at_s, p.input_octets, p.output_octets, seconds, confidence
-            )
-        )
+        confidence = judged(GOOD, received, sent, p.line_bps, elapsed_s)
+        first = bounded(Interval(number, started_s, p.at_s, received, sent, seconds, confidence))
         self._use(first)
         g = Generation(
             number,
@@ -286,10 +292,11 @@ class Walk:
             False,
             p.at_s,
             seconds,
-            p.input_octets,
-            p.output_octets,
+            received,
+            sent,
             first=first,
             confidence=confidence,
+            pending=untold(p, started_s),
         )
         if p.kind == ENDS:
             g = replace(g, stopped_s=p.at_s, closed_by=BY_STOP, closed_at_s=p.at_s, cause=p.cause)

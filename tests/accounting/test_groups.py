@@ -1,6 +1,8 @@
 """A group, a record at a time, is the function of the set that `derive` is."""
 
+import os
 import random
+from operator import itemgetter
 
 import msgspec
 import pytest
@@ -11,13 +13,15 @@ from accounting.counters import GOOD
 from accounting.marks import REMEMBERED_MAX
 from accounting.memory import CHUNK_POINTS
 from accounting.points import BY_ACCOUNTING_ON, Mark, point
-from accounting.records import INTERIM, START, STOP, Record
+from accounting.records import INTERIM, NOT_SENT, START, STOP, Record
 from accounting.sessions import derive
 from accounting.usage import by_quarter
 from tests.accounting.telling import ABOUT, MB, NOON_S, Told, interim, record, start, stop
 
 GBPS = 1_000_000_000
 OTHERS = msgspec.structs.replace(ABOUT, user_name="bob")
+SCHEDULES = int(os.environ.get("TURNPIKE_SCHEDULES", "400"))
+OF_ONE_SET = 20
 LAW = settings(deadline=None)  # what is slow on a busy machine is no less true
 
 
@@ -58,6 +62,29 @@ def anything(draw: st.DrawFn) -> list[Record | Mark]:
                 wide=draw(st.booleans()),
                 line_bps=draw(st.sampled_from([None, 10**8, 10**9])),
                 about=draw(st.sampled_from([ABOUT, OTHERS])),
+            )
+        )
+    return told
+
+
+@st.composite
+def rising_with_gaps(draw: st.DrawFn) -> list[Record | Mark]:
+    """A session of which some reports lack numbers, or show nothing, or too little."""
+    told: list[Record | Mark] = [start()] if draw(st.booleans()) else []
+    odd = st.sampled_from([None, None, None, NOT_SENT, 0, 5, 2**31 + 5, 4 * 10**9])
+    at_s, octets = 0, draw(st.sampled_from([0, 3 * 10**9]))
+    for _ in range(draw(st.integers(2, 10))):
+        at_s += draw(st.sampled_from([60, 100, 300, 900]))
+        octets += draw(st.integers(0, 10**8))
+        received, sent = draw(odd), draw(odd)
+        told.append(
+            record(
+                INTERIM,
+                at_s,
+                draw(st.sampled_from([at_s, at_s, at_s, 0, None])),
+                octets if received is None else received,
+                octets if sent is None else sent,
+                line_bps=draw(st.sampled_from([None, 10**8])),
             )
         )
     return told
@@ -140,11 +167,30 @@ def test_d12_counters_of_32_bits_add_up_to_what_was_used(
     half a round was used, a counter that fell cannot be mistaken for a wrong one."""
     told, total = [start()], 0
     for n, octets in enumerate(used, start=1):
-        total += octets
+        total += octets or 1
+        total += total % 2**32 == 0  # a counter at exactly nothing is taken for one not filled in
         told.append(interim(300 * n, 300 * n, total % 2**32, line_bps=10**8))
     random.shuffle(told)
     (g,) = Told()(*told).sessions.values()
     assert (g.output_octets, g.confidence) == (total, GOOD)
+
+
+@pytest.mark.slow
+@settings(LAW, max_examples=max(1, SCHEDULES // OF_ONE_SET))
+@given(
+    st.one_of(well_behaved(), anything(), rising_with_gaps()),
+    st.randoms(use_true_random=False),
+)
+def test_d11_every_schedule_of_the_same_packets_gives_the_same_rows(
+    told: list[Record | Mark], random: random.Random
+) -> None:
+    """The fault's own size is TURNPIKE_SCHEDULES=100000, a quarter of an hour."""
+    for _ in range(OF_ONE_SET):
+        arrived = [*told, *random.choices(told, k=random.randint(0, len(told)))]
+        late = random.choice((0, 2, len(arrived)))  # by how many places at most
+        order = [at + random.uniform(0, late) for at in range(len(arrived))]
+        arrived = [one for _, one in sorted(zip(order, arrived, strict=True), key=itemgetter(0))]
+        check_against_derivation(told, arrived)
 
 
 def day(interims: int) -> list[Record]:

@@ -97,17 +97,22 @@ class Hearing:
         self._since_s = 0.0
         self._ticked_s = 0.0
         self._is_told = False
+        self._hears = True
 
-    def tick(self, now_s: float) -> None:
-        """Call it every few seconds, whatever else works: it is how a sleep is noticed."""
-        if not 0 <= now_s - self._ticked_s <= PAUSE_MAX_S:
+    def tick(self, now_s: float, *, hears: bool = True) -> None:
+        """Call it every few seconds, whatever else works: it is how a sleep is noticed.
+
+        Who sends records away (not `hears`) is as deaf as who sleeps.
+        """
+        if not (hears and self._hears and 0 <= now_s - self._ticked_s <= PAUSE_MAX_S):
             self._since_s = now_s
             self._is_told = False
+        self._hears = hears
         self._ticked_s = now_s
 
     async def tell(self, connection: asyncpg.Connection, counted_s: float) -> bool:
         """Say that everything up to `counted_s` is counted; False: not even this run's first."""
-        if counted_s < self._since_s:
+        if not self._hears or counted_s < self._since_s:
             return False
         if not self._is_told:
             for statement in _SET_BACK:

@@ -86,14 +86,19 @@ class Sweeper:
         *,
         published: Sequence[Published] = (),
         doubted: Doubted = nobody,
+        is_refusing: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`progress` is the drain's; `published` are called after each commit that closed."""
+        """`progress` is the drain's; `published` are called after each commit that closed.
+
+        `is_refusing`: whether this node's spools send records away.
+        """
         self._database = database
         self._ingest = ingest
         self._clock = clock
         self._progress = progress
         self._published = published
         self._doubted = doubted
+        self._is_refusing = is_refusing
         self._hearing = Hearing(node)
         self._is_told = False
         self._prune_at = 0.0
@@ -108,7 +113,7 @@ class Sweeper:
 
     async def tell(self) -> bool:
         """Say up to when everything is counted; False: not even since this process began."""
-        self._hearing.tick(self._clock.unix_s())
+        self._hearing.tick(self._clock.unix_s(), hears=not self._is_refusing())
         counted_s = self._counted_s()
         if counted_s is None:
             return False

@@ -20,6 +20,7 @@ from app import counting, ingest_upkeep
 from app.child import Ready, Stop
 from app.node_name import node_name
 from app.paths import Paths
+from app.spool_watch import SpoolWatch
 from core import status
 from core.clock import Clock
 from core.config import Settings
@@ -46,7 +47,13 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     views = NasViews(database)
     drain = Drain(paths.spool, database, ingest, clock, views=views, published=(views.learn,))
     sweeper = Sweeper(
-        node, database, ingest, clock, drain.progress, doubted=live_feed.sessions_changed
+        node,
+        database,
+        ingest,
+        clock,
+        drain.progress,
+        doubted=live_feed.sessions_changed,
+        is_refusing=SpoolWatch(paths.status, clock).is_refusing,
     )
     quality = QualityReport(database, clock, status.Reporter(paths.status, "quality").tell)
     started_at = clock.unix_s()

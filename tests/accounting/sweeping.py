@@ -37,6 +37,7 @@ class Sweeping:
         self.progress = Progress(is_connected=True)
         self.doubted: list[int] = []
         self.published: list[Batch] = []
+        self.is_refusing = False
         self.name = node
         self.start()
 
@@ -50,6 +51,7 @@ class Sweeping:
             self.progress,
             published=[self._publish],
             doubted=self._doubt,
+            is_refusing=lambda: self.is_refusing,
         )
 
     async def _publish(self, batch: Batch) -> None:

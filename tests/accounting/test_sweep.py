@@ -173,6 +173,22 @@ async def test_a_sleep_of_the_machine_is_not_the_end_of_sessions(
     assert await still_open(one) == {"s0"}
 
 
+async def test_who_could_not_tell_us_for_our_spool_was_full_is_not_silent(
+    one: Sweeping, tmp_path: Path
+) -> None:
+    """Nothing waits, and all that was taken is counted; it is what was sent away that lacks."""
+    await one.tell(tmp_path, *told(0, range(1), status=START), *told(300, range(1)))
+    await one.sweep(400)
+    one.is_refusing = True
+    assert await one.sweep(4000) is None
+    one.is_refusing = False
+    assert await one.sweep(4100) is not None
+    assert await still_open(one) == {"s0"}
+    assert one.doubted == []
+    await one.sweep(5200)
+    assert await still_open(one) == set(), "from then on it is"
+
+
 async def test_nothing_is_judged_while_records_wait(one: Sweeping, tmp_path: Path) -> None:
     await one.tell(tmp_path, *told(0, range(1), status=START), *told(300, range(1)))
     await one.alive(400)

@@ -16,6 +16,7 @@ from app.cli_context import (
     Config,
     DataDir,
     TenantCode,
+    number,
     settings_of,
 )
 from app.cli_pages import LIMIT, Before, Limit, Row, listed
@@ -62,7 +63,8 @@ def list_(
 @letters.command()
 def retry(
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", help="Which; all if none is named.")
+        list[int] | None,
+        typer.Argument(metavar="[ID]...", help="Which; all if none is named.", parser=number),
     ] = None,
     config: Config = None,
     data_dir: DataDir = None,

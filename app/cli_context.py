@@ -4,16 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 
-from app import instance
+from app import instance, manifest_values
+from app.cli_output import printable
 from core.clock import Clock
 from core.config import Settings, load
 from core.db import Tx
+from core.errors import Invalid
 
 T = TypeVar("T")
+
+ID_MAX: Final = 2**63 - 1
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="turnpike.toml to read.", show_default=False)
@@ -61,6 +65,26 @@ def in_tenant(
 
     with instance.database_url(settings) as url:
         return asyncio.run(run(url))
+
+
+def subscriber_name(written: str) -> str:
+    """A name from the command line.
+
+    Raises:
+        Invalid: nobody can be called so.
+    """
+    try:
+        return manifest_values.exact(written)
+    except Invalid as refused:
+        raise Invalid(f'subscriber "{printable(written)}": {refused}') from None
+
+
+def number(written: str) -> int:
+    """An id from the command line."""
+    found = int(written) if written.isascii() and written.isdigit() else 0
+    if not 1 <= found <= ID_MAX:
+        raise typer.BadParameter(f"{printable(written)} is no number from a listing")
+    return found
 
 
 CLOCK = Clock()

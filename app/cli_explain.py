@@ -25,6 +25,7 @@ from app.cli_context import (
     TenantCode,
     in_tenant,
     settings_of,
+    subscriber_name,
 )
 from app.paths import Paths
 from core.config import Settings
@@ -66,7 +67,7 @@ def command(
 ) -> None:
     """Tell the decision on a login, the steps to it, and what the NAS would be told."""
     settings = settings_of(config, data_dir)
-    name = manifest_values.exact(username)
+    name = subscriber_name(username)
     if password is not None:
         manifest_values.password(password)  # refuses what no subscriber can have
     now = CLOCK.now()

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from app import cli_output as output
-from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant
+from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant, number
 from app.cli_pages import LIMIT, Before, Limit, Row, listed
 from core import jobs_listing
 from core.db import Tx
@@ -44,7 +44,7 @@ def list_(
 
 @commands.command()
 def retry(
-    ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Which.")],
+    ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Which.", parser=number)],
     config: Config = None,
     data_dir: DataDir = None,
     tenant: TenantCode = None,

@@ -20,8 +20,14 @@ commands = typer.Typer(help="The boxes that may ask.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the NAS.")]
 COLUMNS = (
     *("name", "address", "identifier", "vendor", "require_message_authenticator"),
-    *("coa_port", "swap_octets", "line_rate"),
+    *("coa_port", "has_coa_secret", "swap_octets", "line_rate"),
 )
+
+LATEST = {
+    "sessions": "latest_sessions",
+    "upload_octets": "latest_sessions_median_upload_octets",
+    "download_octets": "latest_sessions_median_download_octets",
+}
 
 
 @commands.command("list")
@@ -58,7 +64,6 @@ def show(
 
     nas = in_tenant(config, data_dir, tenant, work)
     row = _row(nas) | {
-        "has_coa_secret": nas.coa_secret_sealed is not None,
         "sends_gigawords": nas.sends_gigawords,
         "updated_at": nas.updated_at,
     }
@@ -111,7 +116,9 @@ def remove(
 
 
 def _quality(one: NasQuality) -> dict[str, object]:
+    """Sums over the days but for what begins with "latest": of the latest sessions."""
     seen = one.seen
+    sums = asdict(seen)
     return {
         "nas": one.name,
         "score": one.quality.score,
@@ -120,7 +127,8 @@ def _quality(one: NasQuality) -> dict[str, object]:
         "missing_stop_share": round(seen.missing_stop_share, 4),
         "repeated_share": round(seen.repeated_share, 4),
         "suspected_swapped": seen.is_swapped,
-        **asdict(seen),
+        **{name: sums[name] for name in sums if name not in LATEST},
+        **{told: sums[name] for name, told in LATEST.items()},
     }
 
 
@@ -133,6 +141,7 @@ def _row(nas: StoredNas) -> dict[str, object]:
         "vendor": spec.vendor,
         "require_message_authenticator": spec.require_message_authenticator,
         "coa_port": spec.coa_port_in_use,
+        "has_coa_secret": nas.coa_secret_sealed is not None,
         "swap_octets": spec.swap_octets,
         "line_rate": rate_text(spec.line_bps) if spec.line_bps else None,
     }

@@ -15,13 +15,12 @@ import typer
 
 from app import cli_output as output
 from app import instance
-from app.cli_context import settings_of
+from app.cli_context import ID_MAX, number, settings_of
 from core.config import Settings
 from core.db import Database, Tx
 
 LIMIT: Final = 50
 PAGE_MAX: Final = 1_000
-ID_MAX: Final = 2**63 - 1
 
 Limit = Annotated[int, typer.Option("--limit", help="How many at most; 0 for all.", min=0)]
 Before = Annotated[
@@ -30,8 +29,7 @@ Before = Annotated[
         "--before",
         metavar="ID",
         help="Only those older than this id: the next page.",
-        min=1,
-        max=ID_MAX,
+        parser=number,
         show_default=False,
     ),
 ]

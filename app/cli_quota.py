@@ -10,8 +10,16 @@ import typer
 from aaa import quota_report, subscribers
 from aaa.quota_report import Report
 from app import cli_output as output
-from app import manifest_values
-from app.cli_context import CLOCK, AsJson, Config, DataDir, Scope, TenantCode, in_tenant
+from app.cli_context import (
+    CLOCK,
+    AsJson,
+    Config,
+    DataDir,
+    Scope,
+    TenantCode,
+    in_tenant,
+    subscriber_name,
+)
 from core.db import Tx
 from core.errors import NotFound
 
@@ -32,7 +40,7 @@ def command(
     """
 
     async def work(tx: Tx, _: Scope) -> tuple[str | None, Report | None]:
-        subscriber = await subscribers.get(tx, manifest_values.exact(username))
+        subscriber = await subscribers.get(tx, subscriber_name(username))
         now_s = int(CLOCK.unix_s())
         return subscriber.spec.profile, await quota_report.of_subscriber(tx, subscriber.id, now_s)
 

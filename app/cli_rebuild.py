@@ -175,4 +175,4 @@ def _moment(option: str, value: str | None) -> datetime | None:
     try:
         return manifest_values.moment(f"{value}T00:00:00Z" if is_day else value)
     except Invalid as refused:
-        raise Invalid(f"{option}: {refused}") from None
+        raise Invalid(f"{option}: {output.printable(value)}: {refused}") from None

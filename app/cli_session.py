@@ -15,14 +15,16 @@ from app import cli_output as output
 from app import cli_usage, manifest_values
 from app.cli_context import (
     CLOCK,
+    ID_MAX,
     AsJson,
     Config,
     DataDir,
     Scope,
     TenantCode,
     in_tenant,
+    number,
 )
-from app.cli_pages import ID_MAX, LIMIT, Before, Limit, Row, listed
+from app.cli_pages import LIMIT, Before, Limit, Row, listed
 from core.db import Tx
 from core.errors import Invalid
 from core.octets import from_text, to_text
@@ -85,7 +87,7 @@ def list_(
 @commands.command()
 def show(
     session_id: Annotated[
-        int, typer.Argument(metavar="ID", help="Its number in listings.", min=1, max=ID_MAX)
+        int, typer.Argument(metavar="ID", help="Its number in listings.", parser=number)
     ],
     config: Config = None,
     data_dir: DataDir = None,
@@ -132,7 +134,7 @@ def who_had_command(
     try:
         moment = manifest_values.moment(at)
     except Invalid as refused:
-        raise Invalid(f"--at: {refused}") from None
+        raise Invalid(f"--at: {output.printable(at)}: {refused}") from None
     if moment > CLOCK.now():
         raise Invalid("--at: that is yet to come")
 

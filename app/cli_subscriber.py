@@ -8,7 +8,6 @@ import typer
 from aaa import holds, subscribers
 from aaa.subscribers import StoredSubscriber
 from app import cli_output as output
-from app import manifest_values
 from app.cli_context import (
     CLOCK,
     AsJson,
@@ -17,6 +16,7 @@ from app.cli_context import (
     Scope,
     TenantCode,
     in_tenant,
+    subscriber_name,
 )
 from app.cli_pages import LIMIT, Limit, listed
 from core.db import Tx
@@ -67,7 +67,7 @@ def show(
     """Show one subscriber.  The password is not shown."""
 
     async def work(tx: Tx, _: Scope) -> StoredSubscriber:
-        return await subscribers.get(tx, manifest_values.exact(username))
+        return await subscribers.get(tx, subscriber_name(username))
 
     subscriber = in_tenant(config, data_dir, tenant, work)
     row = _details(subscriber, CLOCK.now())
@@ -88,7 +88,7 @@ def suspend(
     """Place a hold of staff, with the subscriber's own effect (when_suspended)."""
 
     async def work(tx: Tx, scope: Scope) -> str:
-        subscriber = await subscribers.get(tx, manifest_values.exact(username))
+        subscriber = await subscribers.get(tx, subscriber_name(username))
         effect = subscriber.spec.when_suspended
         await holds.place(
             tx, scope.tenant_id, {subscriber.id: effect}, "staff", reason=reason, now=CLOCK.now()
@@ -105,7 +105,7 @@ def resume(
     """Lift the hold of staff.  Holds of others (dunning, quota) stay."""
 
     async def work(tx: Tx, _: Scope) -> str:
-        subscriber = await subscribers.get(tx, manifest_values.exact(username))
+        subscriber = await subscribers.get(tx, subscriber_name(username))
         lifted = await holds.lift(tx, [subscriber.id], "staff")
         others = [hold.source for hold in subscriber.holds if hold.source != "staff"]
         said = "resumed" if lifted else "there was no hold of staff"
@@ -120,7 +120,7 @@ def remove(
     username: Username, config: Config = None, data_dir: DataDir = None, tenant: TenantCode = None
 ) -> None:
     """Forget a subscriber, with password, entitlement and holds."""
-    name = manifest_values.exact(username)
+    name = subscriber_name(username)
 
     async def work(tx: Tx, _: Scope) -> None:
         await subscribers.remove(tx, name)
@@ -150,6 +150,7 @@ def _row(subscriber: StoredSubscriber, now: datetime) -> dict[str, object]:
 
 def _details(subscriber: StoredSubscriber, now: datetime) -> dict[str, object]:
     return _row(subscriber, now) | {
+        "quota_anchor": subscriber.spec.quota_anchor,
         "has_password": subscriber.sealed is not None,
         "holds": [
             {

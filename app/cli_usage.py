@@ -13,7 +13,16 @@ from accounting.listing import CONFIDENCES
 from accounting.usage_report import By, Used
 from app import cli_output as output
 from app import manifest_values
-from app.cli_context import CLOCK, AsJson, Config, DataDir, Scope, TenantCode, in_tenant
+from app.cli_context import (
+    CLOCK,
+    AsJson,
+    Config,
+    DataDir,
+    Scope,
+    TenantCode,
+    in_tenant,
+    subscriber_name,
+)
 from core.db import Tx
 from core.errors import Invalid
 
@@ -64,11 +73,14 @@ def command(
     low (a counter left room for doubt) or quarantine (more than the line carries).
     """
     first, last = given("--from", from_), given("--to", to)
+    name = subscriber_name(username)
 
     async def work(tx: Tx, _: Scope) -> list[Used]:
-        subscriber = await subscribers.get(tx, manifest_values.exact(username))
+        subscriber = await subscribers.get(tx, name)
         local = await usage_report.zone(tx)
         start, end = instant(first, local), instant(last, local)
+        if start is not None and end is not None and start >= end:
+            raise Invalid(f"--to: {to} is not after --from: {from_}")
         if by is By.HOUR:
             end = end or CLOCK.now() + timedelta(hours=1)  # some clocks are ahead of ours
             start = start or end - HOURS
@@ -115,9 +127,11 @@ def given(option: str, value: str | None) -> date | datetime | None:
     try:
         moment = manifest_values.moment(f"{value}T00:00:00Z" if whole_day else value)
     except Invalid as refused:
-        raise Invalid(f"{option}: {refused}") from None
+        raise Invalid(f"{option}: {output.printable(value)}: {refused}") from None
     if moment.minute % 15 or moment.second or moment.microsecond:
-        raise Invalid(f"{option}: usage is kept by the quarter of an hour: write a full one")
+        raise Invalid(
+            f"{option}: {value}: usage is kept by the quarter of an hour: write a full one"
+        )
     return moment.date() if whole_day else moment
 
 

@@ -51,6 +51,7 @@ when_suspended = "walled_garden"
 bind_nas = ["bras-1"]
 bind_mac = ["02-00-5E-10-00-01"]
 expires_at = 2027-01-01T00:00:00Z
+quota_anchor = 2026-01-31
 """
 
 
@@ -116,6 +117,7 @@ def test_what_was_applied_is_listed_and_no_secret_with_it(turnpike: Turnpike) ->
         "vendor": "generic",
         "require_message_authenticator": True,
         "coa_port": 1700,
+        "has_coa_secret": True,
         "swap_octets": True,
         "line_rate": "1G",
     }
@@ -123,6 +125,8 @@ def test_what_was_applied_is_listed_and_no_secret_with_it(turnpike: Turnpike) ->
     assert subscriber["username"] == "alice"
     assert subscriber["bind_mac"] == ["02:00:5e:10:00:01"]
     assert subscriber["expires_at"] == "2027-01-01T00:00:00.000Z"
+    hers = as_json(turnpike("subscriber", "show", "alice", "--json"))
+    assert (hers["plan"], hers["quota_anchor"]) == ("home-50", "2026-01-31")
     shown = told(turnpike("nas", "show", "bras-1")) + told(turnpike("subscriber", "show", "alice"))
     assert "s3cret" not in shown
     assert as_json(turnpike("decision", "list", "--json", "--limit", "5")) == []

@@ -44,6 +44,8 @@ async def test_a_box_that_reports_badly_is_told_with_its_reasons(
         "clock": 20,
     }
     assert bad["score"] == 64
+    assert bad["latest_sessions"] == bad["latest_sessions_median_upload_octets"] == 0
+    assert not {"sessions", "upload_octets", "download_octets"} & set(bad)
     told = await in_thread(run, "quality", *OURS, "--days", "30")
     assert "92% of sessions had no Stop: 920 fell silent" in told
     assert "its clock is 4000 s ahead" in told

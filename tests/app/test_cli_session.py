@@ -225,18 +225,33 @@ def test_a_day_begins_where_the_clocks_jump_over_midnight() -> None:
     ("arguments", "status", "words"),
     [
         (["usage", "nobody"], 3, "there is no subscriber nobody"),
-        (["usage", "alice", "--from", "2025-06-01T12:40:00Z"], 2, "--from: usage is kept by the q"),
+        (
+            ["usage", "alice", "--from", "2025-06-01T12:40:00Z"],
+            2,
+            "2:40:00Z: usage is kept by the q",
+        ),
         (["usage", "alice", "--from", "2025-06-01T12:30:00Z"], 2, "told for 32 days at once"),
         (
             ["usage", "alice", "--by", "hour", "--from", "2025-06-01", "--to", "2025-07-04"],
             2,
             "told for 32 days at once",
         ),
-        (["usage", "alice", "--to", "2025-06-31"], 2, "--to: write a time such as"),
-        (["usage", "alice", "--to", "2025-06-01T12:00:00"], 2, "--to: the zone is missing"),
+        (["usage", "alice", "--to", "2025-06-31"], 2, "--to: 2025-06-31: write a time such as"),
+        (["usage", "alice", "--to", "2025-06-01T12:00:00"], 2, "12:00:00: the zone is missing"),
+        (
+            ["usage", "alice", "--from", "2025-06-02", "--to", "2025-06-01"],
+            2,
+            "--to: 2025-06-01 is not after --from: 2025-06-02",
+        ),
+        (["usage", ""], 2, 'turnpike: subscriber "": write 1 to 253 octets'),
+        (["quota", ""], 2, 'turnpike: subscriber "": write 1 to 253 octets'),
         (["who-had", "198.51.100", "--at", "2025-06-01T12:00:00Z"], 2, "198.51.100 is no IPv4"),
         (["who-had", "fe80::1%eth0", "--at", "2025-06-01T12:00:00Z"], 2, "leave out the scope"),
-        (["who-had", "198.51.100.7", "--at", "2025-06-01"], 2, "--at: the zone is missing"),
+        (
+            ["who-had", "198.51.100.7", "--at", "2025-06-01"],
+            2,
+            "--at: 2025-06-01: the zone is missing",
+        ),
         (["who-had", "198.51.100.7", "--at", "9000-01-01T00:00:00Z"], 2, "--at: that is yet"),
     ],
 )
@@ -247,6 +262,21 @@ def test_what_makes_no_sense_is_refused_in_a_line(
     assert (ended, out) == (status, "")
     assert words in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("session", "show"),
+        ("session", "list", "--before"),
+        ("jobs", "retry", "1"),
+        ("accounting", "dead-letters", "retry"),
+    ],
+)
+@pytest.mark.parametrize("value", ["abc", "0", "9" * 40])
+def test_what_is_no_id_is_named(turnpike: Turnpike, arguments: tuple[str, ...], value: str) -> None:
+    status, _, err = turnpike(*arguments, value)
+    assert (status, f": {value} is no number from a listing" in err) == (2, True)
 
 
 @pytest.mark.parametrize("address", ["198.51.100.7", "::ffff:198.51.100.7"])

@@ -28,11 +28,15 @@ class LiveSession(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Slot(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One session to be: whose `device` it is, and until when it is kept without a Start."""
+    """One session to be: whose `device` it is, and until when it is kept without a Start.
+
+    `before`: the sessions without a nonce that were open already, none of which it can become.
+    """
 
     nonce: bytes
     device: bytes
     until: float
+    before: tuple[int, ...] = ()
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -68,8 +72,9 @@ def occupied(
     """Count what devices other than `device` hold; an empty one is like no other.
 
     A multi-session with a link of this device is this device's own.  A slot is no longer
-    counted once its session is there, known by the nonce or, where the NAS does not return
-    our Class, by its device.
+    counted once its session is there: known by the nonce or, where the NAS does not return
+    our Class, by its device; where it does not tell that either, any that is new stands for
+    one slot.
     """
     if ended:
         over = {(one.nonce, one.acct_session_id) for one in ended}
@@ -84,14 +89,34 @@ def occupied(
     nonces = {one.nonce for one in sessions}
     devices = {one.device for one in sessions}
     devices.discard(b"")
+    waiting = [
+        slot
+        for slot in others_of(slots, device, now)
+        if slot.nonce not in nonces and slot.device not in devices
+    ]
     return Occupied(
         len({one.multi_session or one.id for one in others}),
-        sum(
-            slot.nonce not in nonces and slot.device not in devices
-            for slot in others_of(slots, device, now)
-        ),
+        len(waiting) - _nameless(waiting, sessions) if waiting else 0,
         tuple([one.id for one in others]),
     )
+
+
+def nameless(sessions: Sequence[LiveSession]) -> tuple[int, ...]:
+    """Those of which no login is known by its nonce."""
+    return tuple([one.id for one in sessions if not one.nonce])
+
+
+def _nameless(waiting: Sequence[Slot], sessions: Sequence[LiveSession]) -> int:
+    """How many of these slots a session stands for that is newer and tells no name."""
+    left = [one for one in sessions if not one.nonce]
+    found = 0
+    for slot in waiting:
+        for at, one in enumerate(left):
+            if one.id not in slot.before and not (one.device and slot.device):
+                del left[at]
+                found += 1
+                break
+    return found
 
 
 def others_of(slots: Sequence[Slot], device: bytes, now: float) -> list[Slot]:

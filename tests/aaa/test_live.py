@@ -76,6 +76,15 @@ def test_the_limit_is_the_limit(live: Live) -> None:
     assert others(live, 2, b"c", NOW) == 0  # somebody else's slots are not mine
 
 
+def test_a_second_device_gets_in_while_the_slot_of_a_session_without_a_name_still_runs(
+    live: Live,
+) -> None:
+    running = replace(session(1, b""), nonce=b"")
+    assert reserve(live, b"", 1, limit=2)
+    assert reserve(live, b"", 2, limit=2, sessions=[running])
+    assert not reserve(live, b"", 3, limit=2, sessions=[running]), "its session may still come"
+
+
 def test_a_device_that_dials_again_takes_its_own_slot(live: Live) -> None:
     assert reserve(live, b"a", 1)
     assert others(live, 1, b"a", NOW) == 0

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aaa.places import Ended, LiveSession, Occupied, Slot, occupied
 
@@ -54,6 +55,20 @@ def test_a_login_counts_until_its_session_is_known_and_not_twice() -> None:
     assert count(session(1, b""), slots=(slot(2, b""),)) == Occupied(1, 1, (1,)), "nothing tells"
 
 
+def test_where_nothing_names_a_session_a_new_one_stands_for_one_login() -> None:
+    """No Class and no Calling-Station-Id come back: login and session were two of one device."""
+    old, new, newer = (replace(session(n, b""), nonce=b"") for n in (1, 2, 3))
+    first, second = (replace(slot(n, b""), before=(1,)) for n in (11, 12))
+    assert count(old, slots=(first,)) == Occupied(1, 1, (1,)), "not its own session yet"
+    assert count(old, new, slots=(first,)) == Occupied(2, 0, (1, 2))
+    assert count(old, new, slots=(first, second)) == Occupied(2, 1, (1, 2))
+    assert count(old, new, newer, slots=(first, second)) == Occupied(3, 0, (1, 2, 3))
+    told = replace(first, device=b"a")
+    assert count(new, slots=(told,)) == Occupied(1, 0, (2,)), "told at the login alone"
+    other = replace(new, device=b"b")
+    assert count(other, slots=(told,)) == Occupied(1, 1, (2,)), "another device's"
+
+
 def test_a_slot_of_this_device_or_one_that_ran_out_is_not_counted() -> None:
     assert count(slots=(slot(1, b"mine"), slot(2, until=NOW))) == Occupied(0, 0, ())
 
@@ -75,6 +90,15 @@ sessions = st.lists(
     unique_by=lambda one: one.id,
 )
 slots = st.lists(st.builds(slot, st.integers(1, 9), devices), max_size=4)
+nameless_sessions = st.lists(
+    st.builds(
+        lambda number, device: replace(session(number, device), nonce=b""),
+        st.integers(1, 9),
+        devices,
+    ),
+    max_size=4,
+    unique_by=lambda one: one.id,
+)
 
 
 @given(sessions, slots, devices)
@@ -90,6 +114,19 @@ def test_an_end_frees_and_never_takes(
         # The last link of this device's own bundle was what made the others its own.
         if not (device and one.device == device and one.multi_session):
             assert after.places <= before.places
+
+
+@given(sessions, nameless_sessions, slots)
+def test_a_login_takes_a_place_or_its_session_does(
+    some: list[LiveSession], nameless: list[LiveSession], reserved: list[Slot]
+) -> None:
+    """And no session frees more than one place of a login."""
+    without = occupied(some, reserved, (), b"", NOW).reserved
+    both = [*some, *(replace(one, id=one.id + 100) for one in nameless)]
+    found = occupied(both, reserved, (), b"", NOW).reserved
+    named = {one.device for one in nameless} - {b""}
+    known = sum(one.device in named for one in reserved)
+    assert max(0, without - known - len(nameless)) <= found <= without
 
 
 @given(sessions, slots)

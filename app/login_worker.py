@@ -11,6 +11,8 @@ import socket
 import struct
 from dataclasses import dataclass
 
+import structlog
+
 from aaa.access import Access, AccessSettings
 from aaa.decisions import DecisionLog
 from aaa.directory import Directory, open_environment
@@ -38,19 +40,30 @@ from core.radius.server import RadiusServer, tell
 from core.udp import Endpoint
 from dictionaries import loader
 
+log = structlog.get_logger()
+
 STATUS_EVERY_S = 1.0
+TELL_EVERY_S = 60.0
 _SO_MEMINFO = 55  # linux/asm-generic/socket.h; its ninth number counts drops
 
 
-class _Accounting:
+class AccountingPort:
     """Behind the accounting port: the spool, and an eye on who is gone."""
 
     def __init__(self, handler: AccountingHandler, ends: SessionEnds) -> None:
         self._handler = handler
         self._ends = ends
+        self._tell_at = 0.0
 
     def handle(self, packet: Packet, client: Client, source: Source, now: float) -> Later | None:
-        self._ends.saw(packet)
+        try:
+            self._ends.saw(packet)
+        except Exception as error:
+            # As of a record of the directory that is damaged.  The place is freed later, by the
+            # database's word; the packet must be stored and answered all the same.
+            if now >= self._tell_at:
+                self._tell_at = now + TELL_EVERY_S
+                log.exception("session_end_not_seen", error=type(error).__name__)
         return self._handler.handle(packet, client, source, now)
 
 
@@ -184,7 +197,7 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
         )
         for port, handler in (
             (Port.AUTH, access),
-            (Port.ACCT, _Accounting(accounting, SessionEnds(directory, live, clock))),
+            (Port.ACCT, AccountingPort(accounting, SessionEnds(directory, live, clock))),
         )
     )
     turn = _Turn(access, auth, acct)

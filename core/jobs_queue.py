@@ -39,6 +39,14 @@ SET dedupe_key = NULL,
 WHERE id = ANY($1::bigint[])
 RETURNING id, tenant_id, (headers ->> 'claims')::int AS claims
 """
+# What of ours nobody runs: the answer to our claim was lost, and not a worker.
+_UNCLAIM: Final = """
+UPDATE turnpike_jobs.pgqueuer
+SET status = 'queued', queue_manager_id = NULL, updated = now(),
+    headers = headers || jsonb_build_object(
+        'claims', greatest(coalesce((headers ->> 'claims')::int, 0) - 1, 0))
+WHERE queue_manager_id = $1 AND status = 'picked' AND id <> ALL($2::bigint[])
+"""
 _MINE: Final = """
 SELECT id FROM turnpike_jobs.pgqueuer
 WHERE id = ANY($1::bigint[]) AND queue_manager_id = $2 AND status = 'picked'
@@ -88,12 +96,17 @@ class Queue:
         self._lease = lease
         self._id = QueueManagerId(uuid.uuid4())
         self._rows: dict[int, Row] = {}  # of the jobs that we took
+        self._is_unsure = False  # there may be more of ours than we were told of
 
     async def claim(self, door: Door, kinds: Collection[str], at_most: int) -> list[Job]:
         """Take jobs of these kinds that are due; all others wait for who knows them.
 
-        One that cannot be read, or whose workers died, is held and not returned.
+        One that cannot be read, or whose workers died, is held and not returned.  Those of a
+        claim that failed on the way back are given back first.
         """
+        if self._is_unsure:
+            await door.connection.execute(_UNCLAIM, self._id, list(self._rows))
+        self._is_unsure = True
         async with door.connection.transaction():
             rows = await door.queries.dequeue(
                 batch_size=at_most,
@@ -103,6 +116,7 @@ class Queue:
                 heartbeat_timeout=self._lease,
             )
             if not rows:
+                self._is_unsure = False
                 return []
             taken = await door.connection.fetch(_TAKE, [row.id for row in rows])
         facts = {record["id"]: record for record in taken}
@@ -126,7 +140,13 @@ class Queue:
                         deferred_at=row.created,
                     )
                 )
-        await self.settle(door, unfit)
+        try:
+            await self.settle(door, unfit)
+        except BaseException:
+            for row in rows:  # nobody will hear of these
+                self._rows.pop(row.id, None)
+            raise
+        self._is_unsure = False
         return jobs
 
     async def beat(self, door: Door, ids: Iterable[int]) -> None:

@@ -5,16 +5,19 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
+import asyncpg
 import pytest
 
 from core import jobs_listing
 from core.db import Database, NodeDatabase
 from core.jobs import Job, defer
-from core.jobs_door import opened
+from core.jobs_door import Door, opened
 from core.jobs_outcome import Again, Done, Held
 from core.jobs_queue import CLAIMS_MAX, Queue
 from core.migrations import runner
@@ -122,6 +125,42 @@ async def test_who_lost_a_job_does_not_end_it_for_who_has_it(
         assert await rows(fresh_database_url) == before
         assert await late.claim(door, ["note"], 10) == []
     await node.dispose()
+
+
+async def test_a_claim_whose_answer_is_lost_is_no_worker_that_died(
+    app: Database, fresh_database_url: str
+) -> None:
+    """Fault D3, of jobs: the database took its time to commit, and nothing was ever run."""
+    await leave(app, {})
+    node = NodeDatabase(fresh_database_url)
+    queue = Queue(timedelta(seconds=30))
+    async with opened(node, lambda: None) as door:
+        deaf = Door(cast(asyncpg.Connection, _Deaf(door.connection)), door.queries)
+        for _ in range(CLAIMS_MAX + 1):
+            with pytest.raises(TimeoutError):
+                await queue.claim(deaf, ["note"], 10)
+            [job] = await rows(fresh_database_url)
+            assert (job["status"], json.loads(job["headers"])["claims"]) == ("picked", 1)
+        [taken] = await queue.claim(door, ["note"], 10)
+        await queue.settle(door, {taken.id: Done()})
+    assert await is_empty(fresh_database_url)
+    await node.dispose()
+
+
+class _Deaf:
+    """A connection that does not hear how its commits end."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        async with self._connection.transaction():
+            yield
+        raise TimeoutError
 
 
 async def test_a_worker_that_is_told_to_stop_gives_back_what_it_runs(

@@ -1,9 +1,8 @@
 """Carries a node's spools to PostgreSQL, for as long as the node lives.
 
-Takes batches over all segments, the oldest records first, and reads the next one in a
-thread while the database works on the last.  A database that is away is tried again;
-meanwhile the segments wait on the disk, which is what they are for.  A segment is removed
-when it is finished and the database has all of it.
+Takes the next batch from the disk (`spools`) in a thread while the database works on the
+last.  A database that is away is tried again; meanwhile the segments wait on the disk, which
+is what they are for.  A segment is removed when it is finished and the database has all of it.
 
 A record that makes the rules fail (a bug) must not stop those behind it: the batch is
 halved until the culprit is alone, which becomes a dead letter.  Nothing is guessed about
@@ -12,7 +11,6 @@ before a segment is removed, for a database may have gone back in time meanwhile
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +26,8 @@ from accounting.marks import Restart
 from accounting.reading import Place, Portion, Reading, understand
 from accounting.records import NasView
 from accounting.rows import Contended
-from accounting.spool_reader import Segment, segments
+from accounting.spool_reader import segments
+from accounting.spools import Spools
 from accounting.trouble import in_a_line, is_the_worlds
 from core.clock import Clock
 from core.db import NodeDatabase
@@ -37,7 +36,6 @@ from core.deadlines import within
 log = structlog.get_logger()
 
 RECORDS_MAX: Final = 5_000
-COUNT_EVERY_S: Final = 1.0
 PAUSE_S: Final = 0.2  # when there was little: a transaction costs more than a record
 LITTLE: Final = 500
 RETRY_S_MIN: Final = 0.2
@@ -89,16 +87,9 @@ class Drain:
         self._records_max = records_max
         self._limit = records_max  # of the next batch; less for a while after a timeout
         self._restarts: list[Restart] | None = None  # None: the database knows
-        self._segments: dict[Path, Segment] = {}
+        self._spools = Spools(root, clock)
         self._positions: dict[UUID, int] = {}  # committed, as far as we know
-        self._troubled: dict[Path, float] = {}  # cannot be read; since when records may wait
-        self._stuck: set[Path] = set()  # cannot be removed
-        self._unopened: dict[Path, int] = {}  # how many records they have
-        self._finished: dict[Path, tuple[Segment, int]] = {}  # and the last of its records
         self._ahead: asyncio.Task[Reading] | None = None
-        self._count_at = 0.0
-        self._oldest: Place | None = None
-        self._oldest_since = 0.0  # monotonic: since when that is the oldest
 
     async def run(self) -> None:
         """Drain until cancelled."""
@@ -126,8 +117,7 @@ class Drain:
                     await asyncio.sleep(PAUSE_S)
         finally:
             await self._forget_ahead()
-            for segment in self._segments.values():
-                segment.close()
+            self._spools.close()
 
     async def step(self) -> int:
         """One batch; returns how many records it had.
@@ -135,13 +125,13 @@ class Drain:
         Raises what the database, when it is away, makes of it; the next step tries again.
         """
         reading = await self._next()
-        self.progress.oldest_at = self._oldest_at(reading.portions)
-        if self._finished and not await self._remove():
+        self.progress.oldest_at = self._spools.oldest_at(reading.portions)
+        if self._spools.finished and not await self._remove():
             await self._forget_ahead()
             return LITTLE  # not drained: come again at once
         await self._finish_restarts()
         if not reading.raw:
-            if not self._troubled:
+            if self._spools.is_whole:
                 self.progress.drained_at = self._clock.unix_s()
             return 0
         assumed = dict(self._positions)
@@ -192,29 +182,7 @@ class Drain:
     async def look(self) -> None:
         """Say what waits on the disk and count nothing, for as long as nothing may be counted."""
         reading = await asyncio.to_thread(self._read, dict(self._positions))
-        self.progress.oldest_at = self._oldest_at(reading.portions)
-
-    def _oldest_at(self, portions: Sequence[Portion]) -> float:
-        """When the oldest record came that waits, or may wait in what cannot be read; or 0."""
-        waiting = list(self._troubled.values())
-        if portions:
-            waiting.append(self._oldest_of(portions))
-        else:
-            self._oldest = None
-        return min(waiting, default=0.0)
-
-    def _oldest_of(self, portions: Sequence[Portion]) -> float:
-        """When the oldest record came.  Where the clock was set back since then, the time for
-        which it has been seen to wait says it: else nobody would hear of it for long."""
-        received_at, segment, seq = min(
-            (portion.records[0].received_at, portion.segment, portion.records[0].seq)
-            for portion in portions
-        )
-        place: Place = (segment, seq)
-        if place != self._oldest:
-            self._oldest, self._oldest_since = place, self._clock.monotonic()
-        waited_s = self._clock.monotonic() - self._oldest_since
-        return min(received_at, self._clock.unix_s() - waited_s)
+        self.progress.oldest_at = self._spools.oldest_at(reading.portions)
 
     async def prune(self) -> None:
         """Forget the positions of segments that are long gone."""
@@ -227,8 +195,7 @@ class Drain:
 
     async def _remove(self) -> bool:
         """Unlink what is finished, and read again (False) what the database has no longer."""
-        finished = {UUID(one.id): (one, last_seq) for one, last_seq in self._finished.values()}
-        self._finished = {}
+        finished, self._spools.finished = self._spools.finished, {}
         async with (
             within(ANSWER_TIMEOUT_S, "asking for positions"),
             self._database.transaction() as tx,
@@ -241,17 +208,8 @@ class Drain:
                 self._positions[name] = positions[name]
                 is_all = False
                 continue
-            try:
-                await asyncio.to_thread(segment.remove)
-            except OSError as error:
-                if segment.path not in self._stuck:
-                    self._stuck.add(segment.path)
-                    log.error(  # noqa: TRY400 - where we noticed says nothing about the disk
-                        "segment_not_removed", segment=str(segment.path), error=str(error)
-                    )
-                continue
-            self._segments.pop(segment.path, None)
-            self._positions.pop(name, None)
+            if await asyncio.to_thread(self._spools.remove, segment):
+                self._positions.pop(name, None)
         return is_all
 
     async def _next(self) -> Reading:
@@ -271,77 +229,10 @@ class Drain:
     # --- in a thread
 
     def _read(self, positions: Mapping[UUID, int]) -> Reading:
-        """What follows `positions`; segments of which nothing does may be removed."""
-        found = segments(self._root)
-        paths = {segment.path for segment in found}
-        for path in self._segments.keys() - paths:
-            self._segments.pop(path).close()
-        for path in self._troubled.keys() - paths:
-            del self._troubled[path]
-        portions: list[Portion] = []
-        left = self._limit
-        for each in found:
-            if left <= 0:
-                break
-            segment = self._segments.setdefault(each.path, each)
-            try:
-                portion = self._portion(segment, positions, left)
-            except FileNotFoundError:
-                self._segments.pop(segment.path, None)
-                continue
-            except (sqlite3.Error, OSError) as error:
-                segment.close()
-                self._trouble(segment, error)
-                continue
-            self._troubled.pop(segment.path, None)
-            if portion is not None:
-                portions.append(portion)
-                left -= len(portion.records)
-        self._count(found)
+        """What follows `positions`, understood."""
+        portions = self._spools.read(positions, self._positions, self._limit)
+        self.progress.waiting = self._spools.waiting
         return self._understand(portions)
-
-    def _trouble(self, segment: Segment, error: Exception) -> None:
-        if segment.path not in self._troubled:
-            self._troubled[segment.path] = min(_made_s(segment), self._clock.unix_s())
-            log.error("segment_unreadable", segment=str(segment.path), error=str(error))
-
-    def _count(self, found: Sequence[Segment]) -> None:
-        """How many records wait; those that are being taken still do."""
-        if self._clock.monotonic() < self._count_at:
-            return
-        self._count_at = self._clock.monotonic() + COUNT_EVERY_S
-        waiting = 0
-        unopened: dict[Path, int] = {}
-        for each in found:
-            counted = self._positions.get(UUID(each.id), 0)
-            segment = self._segments.get(each.path)
-            if segment is None:
-                # Its turn is far off: how long it was when first seen will do until then.
-                known = self._unopened.get(each.path)
-                unopened[each.path] = known if known is not None else each.estimate(counted + 1)
-                waiting += unopened[each.path] - counted
-                continue
-            try:
-                waiting += segment.last_seq - counted
-            except FileNotFoundError:
-                continue
-            except (sqlite3.Error, OSError):  # reading it says what is wrong with it
-                waiting += 1
-        self._unopened = unopened
-        self.progress.waiting = waiting
-
-    def _portion(
-        self, segment: Segment, positions: Mapping[UUID, int], limit: int
-    ) -> Portion | None:
-        name = UUID(segment.id)
-        after = positions.get(name, 0)
-        is_finished = segment.is_finished  # asked first: what was read before may not be all
-        records = segment.batch(after, limit)
-        if records:
-            return Portion(name, segment.worker, after, records)
-        if is_finished and self._positions.get(name, 0) == after:
-            self._finished[segment.path] = segment, after
-        return None
 
     def _understand(self, portions: Sequence[Portion]) -> Reading:
         try:
@@ -418,11 +309,6 @@ def _halves(portions: Sequence[Portion], first: int) -> tuple[list[Portion], lis
             reached = records[cut - 1].seq if cut else portion.after_seq
             after.append(portion._replace(after_seq=reached, records=records[cut:]))
     return before, after
-
-
-def _made_s(segment: Segment) -> float:
-    """When it was begun, in Unix seconds: its name is a UUID of version 7 (RFC 9562 §5.7)."""
-    return int.from_bytes(UUID(segment.id).bytes[:6], "big") / 1000
 
 
 def _rows_only(portions: Sequence[Portion]) -> list[list[object]]:

@@ -1,7 +1,9 @@
 """Which sessions had an address at a moment, and how sure that is (domain: privacy §4).
 
 What a session's packets prove ends with the last of them: behind it, it goes on likely
-but not certainly, and where no Stop ever told the end nobody knows it.  An address is
+but not certainly, and where no Stop ever told the end nobody knows it: it is likely until
+what showed that it was over, and if that was silence, until the reaper would have believed
+it.  (It is billed until its last report: that is another question.)  An address is
 that of the session's latest report; a NAS that hands out another in mid-session is not
 seen here, but in the raw records.
 
@@ -11,27 +13,87 @@ a session that was never closed.  All are told, each with the others.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Column, ColumnElement, Select, cast, func, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import INET
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from accounting.closing import STALE_MIN_S
-from accounting.generations import BY_STOP, CLOSED_BY
-from accounting.listing import SESSIONS, StoredSession, stored
-from accounting.models import Session
-from accounting.points import BY_REAPER
+from accounting.closing import STALE_INTERVALS, STALE_MIN_S
+from accounting.generations import BY_NEXT, BY_STOP, CLOSED_BY
+from accounting.listing import SESSIONS, StoredSession
+from accounting.models import NasMark, Session
+from accounting.points import BY_ACCOUNTING_OFF, BY_ACCOUNTING_ON, BY_REAPER, BY_REDIAL
 from core.db import Tx
 
 CLAIMS_MAX: Final = 1_000
 
-# So long after its last report a session that fell silent may still have gone on: it
-# takes the reaper at least this time to call it over.
-SILENCE_MAX: Final = timedelta(seconds=STALE_MIN_S)
+
+def _scalar(query: Select[Any]) -> ScalarSelect[Any]:
+    return query.correlate(Session).scalar_subquery()
+
+
+_NEXT: Final = aliased(Session)
+_DIALLED_AGAIN: Final = (
+    select(_NEXT.started_at)
+    .where(
+        _NEXT.tenant_id == Session.tenant_id,
+        _NEXT.username == Session.username,
+        _NEXT.nas_id == Session.nas_id,
+        _NEXT.calling_station == Session.calling_station,
+        _NEXT.started_at > Session.started_at,
+        _NEXT.id > Session.id,
+    )
+    .order_by(_NEXT.id)
+    .limit(1)
+)
+_USED_AGAIN: Final = select(_NEXT.started_at).where(
+    _NEXT.tenant_id == Session.tenant_id,
+    _NEXT.acct_session_id == Session.acct_session_id,
+    _NEXT.nas_id == Session.nas_id,
+    _NEXT.nas_reported == Session.nas_reported,
+    _NEXT.class_nonce == Session.class_nonce,
+    _NEXT.generation == Session.generation + 1,
+)
+_RESTARTED: Final = select(func.to_timestamp(func.min(NasMark.at_s))).where(
+    NasMark.tenant_id == Session.tenant_id,
+    NasMark.nas_id == Session.nas_id,
+    NasMark.nas_reported == Session.nas_reported,
+    NasMark.at_s > func.extract("epoch", Session.last_seen_at),
+)
+# Until when a session that no Stop closed may have gone on: so long the reaper takes at least
+# to call it over, or until what showed that it was.
+OVER_AT: Final = case(
+    (
+        Session.closed_by == CLOSED_BY[BY_REAPER],
+        Session.stopped_at
+        + func.make_interval(
+            0, 0, 0, 0, 0, 0, func.greatest(STALE_INTERVALS * Session.interval_s, STALE_MIN_S)
+        ),
+    ),
+    (Session.closed_by == CLOSED_BY[BY_REDIAL], _scalar(_DIALLED_AGAIN)),
+    (Session.closed_by == CLOSED_BY[BY_NEXT], _scalar(_USED_AGAIN)),
+    (
+        Session.closed_by.in_((CLOSED_BY[BY_ACCOUNTING_ON], CLOSED_BY[BY_ACCOUNTING_OFF])),
+        _scalar(_RESTARTED),
+    ),
+)
 
 
 class Certainty(StrEnum):
@@ -64,8 +126,9 @@ async def at(
         columns = (Session.framed_ipv6, Session.delegated_ipv6)
     found: dict[int, tuple[StoredSession, str, Certainty]] = {}
     for column in columns:
-        for session in stored(await tx.execute(_query(column, address, moment, limit))):
-            if (sure := certainty(session, moment)) is not None:
+        for *values, over_at in await tx.execute(_query(column, address, moment, limit)):
+            session = StoredSession(*values)
+            if (sure := certainty(session, moment, over_at)) is not None:
                 found[session.id] = session, column.key, sure
     claims = [
         Claim(session, matched, sure, tuple(sorted(found.keys() - {session.id})))
@@ -74,8 +137,13 @@ async def at(
     return sorted(claims, key=_order)[:limit]
 
 
-def certainty(session: StoredSession, moment: datetime) -> Certainty | None:
-    """How sure it is that the session was there at `moment`; None: it was not."""
+def certainty(
+    session: StoredSession, moment: datetime, over_at: datetime | None
+) -> Certainty | None:
+    """How sure it is that the session was there at `moment`; None: it was not.
+
+    `over_at` is when something else than its Stop showed that it was over.
+    """
     if moment < session.started_at:
         return None
     heard = moment <= session.last_seen_at
@@ -85,9 +153,7 @@ def certainty(session: StoredSession, moment: datetime) -> Certainty | None:
         if moment > session.stopped_at:
             return None
         return Certainty.CERTAIN if heard else Certainty.LIKELY
-    end = max(session.stopped_at, session.last_seen_at)
-    if session.closed_by == CLOSED_BY[BY_REAPER]:
-        end += SILENCE_MAX
+    end = max(session.stopped_at, session.last_seen_at, over_at or session.stopped_at)
     return Certainty.LIKELY if moment <= end else None
 
 
@@ -108,7 +174,8 @@ def _query(
         .render_derived(name="within")
     )
     of_one = (
-        SESSIONS.where(column == within.c.prefix, *_during(moment))
+        SESSIONS.add_columns(OVER_AT.label("over_at"))
+        .where(column == within.c.prefix, *_during(moment))
         .order_by(Session.started_at.desc())
         .limit(limit)
         .lateral()
@@ -130,8 +197,9 @@ def _during(moment: datetime) -> tuple[ColumnElement[bool], ...]:
         Session.started_at <= moment,
         or_(
             Session.stopped_at.is_(None),
-            Session.stopped_at >= moment - SILENCE_MAX,
+            Session.stopped_at >= moment,
             Session.last_seen_at >= moment,
+            literal(moment) <= OVER_AT,
         ),
     )
 

@@ -13,6 +13,7 @@ from accounting.who_had import Certainty
 from bench.listings import END, HOTSPOT, populate
 from core.db import Database
 from tests.accounting.keeping import HOUR, NOON, OPEN, Reading, keep
+from tests.conftest import execute
 
 MINUTE = timedelta(minutes=1)
 ADDRESS = ip_address("198.51.100.7")
@@ -44,6 +45,12 @@ async def app(fresh_database_url: str) -> AsyncIterator[Database]:
         pytest.param(REAPED, NOON + MINUTE, LIKELY, id="no Stop, found to be over later"),
         pytest.param(REAPED, NOON + HOUR + 14 * MINUTE, LIKELY, id="silent, not yet over"),
         pytest.param(REAPED, NOON + HOUR + 16 * MINUTE, None, id="silent for long"),
+        pytest.param(
+            REAPED | {"interval_s": 3_600}, NOON + 4 * HOUR, LIKELY, id="silent, reports hourly"
+        ),
+        pytest.param(
+            REAPED | {"interval_s": 3_600}, NOON + 4 * HOUR + MINUTE, None, id="for three hours"
+        ),
         pytest.param({"closed_by": "redial"}, NOON + MINUTE, LIKELY, id="dialled again later"),
         pytest.param(
             {"closed_by": "redial"}, NOON + HOUR + MINUTE, None, id="after it dialled again"
@@ -61,6 +68,44 @@ async def test_certain_is_only_what_packets_before_and_after_prove(
     async with app.transaction(1) as tx:
         claims = await who_had.at(tx, ADDRESS, at)
     assert [claim.certainty for claim in claims] == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param({"closed_by": "redial"}, {}, id="it dialled again"),
+        pytest.param(
+            {"closed_by": "next-generation", "acct_session_id": "7"},
+            {"generation": 1, "acct_session_id": "7", "calling_station": "x"},
+            id="its id was used again",
+        ),
+        pytest.param({"closed_by": "accounting-on"}, None, id="its NAS restarted"),
+        pytest.param({"closed_by": "accounting-off"}, None, id="its NAS went down"),
+    ],
+)
+async def test_who_was_online_since_his_last_report_is_likely_until_what_showed_the_end(
+    fresh_database_url: str, app: Database, old: dict[str, Any], new: dict[str, Any] | None
+) -> None:
+    """Closed at the last report, for nobody is billed for silence: but he was there."""
+    over_at = NOON + HOUR + 4 * MINUTE
+    sessions = [HERS | old]
+    if new is None:
+        await execute(
+            fresh_database_url,
+            "INSERT INTO nas_mark (tenant_id, nas_id, nas_reported, at_s, kind, received_at)"
+            f" SELECT 1, 1, 'bras-1', {over_at.timestamp():.0f} + more, 7, now()"
+            " FROM (VALUES (-86400), (0), (86400)) AS m (more)",
+        )
+    else:
+        sessions.append(OPEN | {"started_at": over_at, "last_seen_at": over_at} | new)
+    await keep(fresh_database_url, *sessions)
+    for at, expected in (
+        (NOON + HOUR + 3 * MINUTE, [(1, LIKELY)]),
+        (over_at + MINUTE, []),
+    ):
+        async with app.transaction(1) as tx:
+            claims = await who_had.at(tx, ADDRESS, at)
+        assert [(claim.session.id, claim.certainty) for claim in claims] == expected
 
 
 @pytest.mark.parametrize(

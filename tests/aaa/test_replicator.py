@@ -9,6 +9,7 @@ import lmdb
 import pytest
 import pytest_asyncio
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
 from core.changes import prune
 from core.clock import Clock
@@ -359,11 +360,15 @@ async def test_an_errand_that_fails_delays_no_change(
         tried.set()
         raise failure
 
-    async with replica(fresh_database_url, environment, [fail]) as node:
-        async with asyncio.timeout(5.0):
-            await tried.wait()
-        await owner.nas()
-        await eventually(lambda: "bras-1" in node.nases(), IN_FORCE_WITHIN_S)
+    with capture_logs() as logged:
+        async with replica(fresh_database_url, environment, [fail]) as node:
+            async with asyncio.timeout(5.0):
+                await tried.wait()
+            await owner.nas()
+            await eventually(lambda: "bras-1" in node.nases(), IN_FORCE_WITHIN_S)
+    [line, *_] = [line for line in logged if line["event"] == "errand_failed"]
+    assert line["errand"].endswith("fail")
+    assert not line["error"].endswith(": ")
 
 
 async def test_an_errand_that_takes_long_delays_no_change(

@@ -39,7 +39,7 @@ from accounting.memory import (
 from accounting.points import BEGINS, GOES_ON, UNKNOWN, Mark, Point, point
 from accounting.records import Record
 from accounting.sessions import derive, described
-from accounting.usage import QUARTER_S, Interval, Usage, by_quarter, difference
+from accounting.usage import QUARTER_S, Interval, Usage, difference, rows_of
 
 
 class NeedsHistory(msgspec.Struct, frozen=True, gc=False):
@@ -127,7 +127,7 @@ class Group:
         hot = self.hot
         last, kept, recent, count, sure = hot.last, hot.kept, hot.recent, hot.recent_count, hot.sure
         assert last is not None
-        _, from_s, at_s, received, sent, seconds, confidence = interval
+        from_s, at_s = interval.from_s, interval.to_s
         if not (
             hot.run
             and sure
@@ -156,13 +156,7 @@ class Group:
             hot.marks,
             at_s - from_s,
         )
-        begins_s = from_s - from_s % QUARTER_S
-        if at_s <= begins_s + QUARTER_S:
-            usage: tuple[Usage, ...] = (
-                Usage(g.number, begins_s, confidence, received, sent, seconds),
-            )
-        else:
-            usage = tuple(Usage(*key, *used) for key, used in by_quarter((interval,)).items())
+        usage = rows_of(interval)
         if count < RECENT_MAX:
             return Change(Group(new, self.abouts), (g,), (), usage)
         new, chunks = sealed(new)

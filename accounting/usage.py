@@ -83,18 +83,14 @@ def split(interval: Interval, cuts: Sequence[int]) -> list[Interval]:
     """The interval in pieces at sorted instants strictly inside it."""
     if not cuts:
         return [interval]
-    edges = [interval.from_s, *cuts, interval.to_s]
+    generation, from_s, to_s, received, sent, seconds, confidence = interval
+    edges = (from_s, *cuts, to_s)
     lengths = [end - begin for begin, end in pairwise(edges)]
-    received = shares(interval.input_octets, lengths)
-    sent = shares(interval.output_octets, lengths)
-    seconds = shares(interval.session_time_s, lengths)
-    return [
-        Interval(
-            interval.generation, begin, end, received[at], sent[at], seconds[at],
-            interval.confidence,
-        )
-        for at, (begin, end) in enumerate(pairwise(edges))
-    ]  # fmt: skip
+    shared = zip(
+        edges, edges[1:], shares(received, lengths), shares(sent, lengths),
+        shares(seconds, lengths), strict=False,
+    )  # fmt: skip
+    return [Interval(generation, *share, confidence) for share in shared]
 
 
 def shares(amount: int, lengths: Sequence[int]) -> list[int]:
@@ -134,17 +130,30 @@ def taken_back(interval: Interval) -> Interval:
     )
 
 
-def by_quarter(intervals: Iterable[Interval]) -> dict[Bucket, Amounts]:
-    """Sums by generation, quarter and confidence; what is zero in all is left out.
+def rows_of(interval: Interval) -> tuple[Usage, ...]:
+    """What one interval adds, by quarter; quarters with nothing are left out.
 
     An interval without length belongs to the quarter it happened in; one that ends with the
     quarter, to that quarter.
     """
+    generation, from_s, to_s, received, sent, seconds, confidence = interval
+    begins_s = from_s - from_s % QUARTER_S
+    if to_s <= begins_s + QUARTER_S:
+        one = Usage(generation, begins_s, confidence, received, sent, seconds)
+        return (one,) if received or sent or seconds else ()
+    return tuple(
+        Usage(generation, from_s - from_s % QUARTER_S, confidence, received, sent, seconds)
+        for _, from_s, _, received, sent, seconds, _ in split(interval, quarters(from_s, to_s))
+        if received or sent or seconds
+    )
+
+
+def by_quarter(intervals: Iterable[Interval]) -> dict[Bucket, Amounts]:
+    """Sums by generation, quarter and confidence; what is zero in all is left out."""
     sums: dict[Bucket, list[int]] = {}
     for interval in intervals:
-        pieces = split(interval, quarters(interval.from_s, interval.to_s))
-        for generation, from_s, _, received, sent, seconds, confidence in pieces:
-            key = Bucket(generation, from_s - from_s % QUARTER_S, confidence)
+        for generation, begins_s, confidence, received, sent, seconds in rows_of(interval):
+            key = Bucket(generation, begins_s, confidence)
             held = sums.get(key)
             if held is None:
                 sums[key] = [received, sent, seconds]

@@ -340,6 +340,7 @@ class NasDay(Base):
     records: Mapped[int] = mapped_column(BigInteger, server_default="0")
     repeated: Mapped[int] = mapped_column(BigInteger, server_default="0")  # told nothing new
     unreadable: Mapped[int] = mapped_column(BigInteger, server_default="0")  # dead letters
+    odd_stamps: Mapped[int] = mapped_column(BigInteger, server_default="0")  # and not believed
     ambiguous: Mapped[int] = mapped_column(BigInteger, server_default="0")  # `counters.LOW`
     implausible: Mapped[int] = mapped_column(BigInteger, server_default="0")  # `QUARANTINE`
     # Sessions closed, by how; one that is re-opened is taken back.

@@ -27,6 +27,9 @@ Nas = tuple[int, int]
 
 
 SKEWS_PER_BATCH: Final = 500
+# A batch with fewer stamps moves what is known of a clock by so much less: one report is no
+# verdict, and many small batches are.
+SKEWS_SURE: Final = 5
 _NAS_OF: Final[Callable[[RawRow], Nas]] = itemgetter(0, 2)
 
 
@@ -37,6 +40,7 @@ class Counts:
     records: int = 0
     repeated: int = 0
     unreadable: int = 0
+    odd_stamps: int = 0
     ambiguous: int = 0
     implausible: int = 0
     stops: int = 0
@@ -50,6 +54,7 @@ class Counts:
 class Tally:
     counts: Counts
     skew_s: int | None = None  # the median of some of the batch
+    skews: int = 0  # of how many
 
 
 _CLOSED: Final = {
@@ -63,11 +68,15 @@ _CLOSED: Final = {
 _COUNTS: Final = tuple(field.name for field in fields(Counts))
 _ADD: Final = f"""
 INSERT INTO nas_day AS d (tenant_id, nas_id, day, skew_s, {", ".join(_COUNTS)})
-SELECT tenant_id, nas_id, $4, skew_s, {", ".join(_COUNTS)}
-  FROM unnest($1::bigint[], $2::bigint[], $3::bigint[],
-              {", ".join(f"${at}::bigint[]" for at in range(5, 5 + len(_COUNTS)))})
-    AS s (tenant_id, nas_id, skew_s, {", ".join(_COUNTS)})
- ORDER BY tenant_id, nas_id
+SELECT s.tenant_id, s.nas_id, $4,
+       coalesce(today.skew_s + (s.skew_s - today.skew_s) * s.weight / {SKEWS_SURE}, s.skew_s),
+       {", ".join(f"s.{name}" for name in _COUNTS)}
+  FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $5::bigint[],
+              {", ".join(f"${at}::bigint[]" for at in range(6, 6 + len(_COUNTS)))})
+    AS s (tenant_id, nas_id, skew_s, weight, {", ".join(_COUNTS)})
+  LEFT JOIN nas_day AS today
+    ON today.tenant_id = s.tenant_id AND today.nas_id = s.nas_id AND today.day = $4
+ ORDER BY s.tenant_id, s.nas_id
     ON CONFLICT (tenant_id, nas_id, day) DO UPDATE
    SET skew_s = coalesce(excluded.skew_s, d.skew_s),
        {", ".join(f"{name} = d.{name} + excluded.{name}" for name in _COUNTS)}
@@ -108,6 +117,7 @@ async def add(connection: asyncpg.Connection, found: dict[Nas, Tally], at_s: flo
         [nas_id for _, nas_id in found],
         [tally.skew_s for tally in found.values()],
         day_of(at_s),
+        [min(tally.skews, SKEWS_SURE) for tally in found.values()],
         *([getattr(one, name) for one in counts] for name in _COUNTS),
     )
 
@@ -129,11 +139,16 @@ def _arrived(found: dict[Nas, Tally], reading: Reading) -> None:
     skews: dict[Nas, list[int]] = {}
     step = len(reading.groups) // SKEWS_PER_BATCH + 1
     for arrivals in islice(reading.groups.values(), 0, None, step):
-        skew_s = arrivals.records[0].skew_s
-        if skew_s is not None:
-            skews.setdefault(arrivals.key[:2], []).append(skew_s)
+        first = arrivals.records[0]
+        if first.stamped and first.skew_s is not None:
+            skews.setdefault(arrivals.key[:2], []).append(first.skew_s)
     for nas, measured in skews.items():
-        _of(found, nas).skew_s = median_low(measured)
+        tally = _of(found, nas)
+        tally.skew_s, tally.skews = median_low(measured), len(measured)
+    for arrivals in reading.groups.values():
+        for record in arrivals.records:
+            if not record.stamped and record.event_timestamp_s is not None:
+                _of(found, arrivals.key[:2]).counts.odd_stamps += 1
     for dead in reading.dead:
         _of(found, (dead.tenant_id, dead.nas_id)).counts.unreadable += 1
 

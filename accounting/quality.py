@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 SWAPPED_TIMES: Final = 3
 """A median upload above so many times the median download is the wrong way round."""
 
-SEEN_MIN: Final = 20  # sessions: of fewer nobody takes a median, or a share
+SEEN_MIN: Final = 20  # sessions or stamps: of fewer nobody takes a median, or a share
 SKEW_TOLERATED_S: Final = 5
 
 
@@ -24,6 +24,7 @@ class Seen:
     records: int = 0
     repeated: int = 0
     unreadable: int = 0
+    odd_stamps: int = 0
     ambiguous: int = 0
     implausible: int = 0
     stops: int = 0
@@ -122,7 +123,7 @@ def unreadable(seen: Seen) -> Objection | None:
 
 def clock(seen: Seen) -> Objection | None:
     skew_s = seen.skew_s or 0
-    if abs(skew_s) <= SKEW_TOLERATED_S:
+    if abs(skew_s) <= SKEW_TOLERATED_S or seen.records < SEEN_MIN:
         return None
     points = next(points for above_s, points in _SKEW_POINTS if abs(skew_s) > above_s)
     way = "ahead" if skew_s > 0 else "behind"
@@ -130,6 +131,14 @@ def clock(seen: Seen) -> Objection | None:
 
 
 _SKEW_POINTS: Final = ((3600, 20), (300, 15), (60, 8), (SKEW_TOLERATED_S, 3))
+
+
+def odd_stamps(seen: Seen) -> Objection | None:
+    if not seen.odd_stamps:
+        return None
+    share = _share(seen.odd_stamps, seen.records)
+    text = f"{seen.odd_stamps} records bear a time that cannot be, and count as of their arrival"
+    return Objection(_points(share, 0.5, 20), "odd-stamps", text)
 
 
 def ambiguous(seen: Seen) -> Objection | None:
@@ -168,6 +177,7 @@ RULES: Final[tuple[Rule, ...]] = (
     repeated,
     unreadable,
     clock,
+    odd_stamps,
     ambiguous,
     implausible,
     swapped,

@@ -20,6 +20,7 @@ SELECT n.tenant_id, n.id AS nas_id, n.name, d.*, s.*
     SELECT coalesce(sum(records), 0)::bigint AS records,
            coalesce(sum(repeated), 0)::bigint AS repeated,
            coalesce(sum(unreadable), 0)::bigint AS unreadable,
+           coalesce(sum(odd_stamps), 0)::bigint AS odd_stamps,
            coalesce(sum(ambiguous), 0)::bigint AS ambiguous,
            coalesce(sum(implausible), 0)::bigint AS implausible,
            coalesce(sum(stops), 0)::bigint AS stops,

@@ -117,11 +117,40 @@ async def test_what_tells_nothing_new_is_a_repetition(one: Sweeping, tmp_path: P
 async def test_the_clock_of_a_nas_is_measured(one: Sweeping, tmp_path: Path) -> None:
     late = [(at_s + 700.0, octets) for at_s, octets in life("s")]
     await one.tell(tmp_path, *late)
+    assert "clock" not in {each.reason for each in (await quality(one.node)).quality.objections}
+    more = [
+        (at_s + 700.0, octets) for sid in range(6) for at_s, octets in life(f"s{sid}")
+    ]  # of three records nobody judges a clock
+    await one.tell(tmp_path, *more)
     found = await quality(one.node)
     assert found.seen.skew_s == -700
     assert ("clock", "its clock is 700 s behind") in {
         (each.reason, each.text) for each in found.quality.objections
     }
+
+
+async def test_a_stamp_that_cannot_be_is_counted_and_is_no_clock(
+    one: Sweeping, tmp_path: Path
+) -> None:
+    """A handful of them was "its clock is 2496472221 s ahead"."""
+    await one.tell(tmp_path, *(each for sid in range(9) for each in life(f"s{sid}")))
+    for at_s in (700.0, 701.0):
+        await one.tell(tmp_path, (at_s, packet(INTERIM, 2_000_000_000, 300, sid="odd")))
+    found = await quality(one.node)
+    assert (found.seen.odd_stamps, found.seen.skew_s) == (2, 0)
+    told = {each.reason: each.text for each in found.quality.objections}
+    assert "clock" not in told
+    assert told["odd-stamps"] == (
+        "2 records bear a time that cannot be, and count as of their arrival"
+    )
+
+
+async def test_one_odd_stamp_within_belief_does_not_outweigh_those_before(
+    one: Sweeping, tmp_path: Path
+) -> None:
+    await one.tell(tmp_path, *(each for sid in range(9) for each in life(f"s{sid}")))
+    await one.tell(tmp_path, (1_000.0, packet(INTERIM, 700, 300, sid="odd")))
+    assert (await quality(one.node)).seen.skew_s == -60
 
 
 async def test_a_counter_that_may_have_gone_round_is_counted(one: Sweeping, tmp_path: Path) -> None:
@@ -179,8 +208,8 @@ async def test_days_are_added_up_and_old_ones_are_left_out(one: Sweeping, tmp_pa
 
 
 WORST = Seen(
-    records=100, repeated=90, unreadable=90, ambiguous=90, implausible=90, reaped=90, silent_gaps=9,
-    skew_s=9_999, sessions=20, upload_octets=9, download_octets=1,
+    records=100, repeated=90, unreadable=90, odd_stamps=90, ambiguous=90, implausible=90, reaped=90,
+    silent_gaps=9, skew_s=9_999, sessions=20, upload_octets=9, download_octets=1,
 )  # fmt: skip
 
 

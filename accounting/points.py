@@ -60,12 +60,13 @@ class Mark(NamedTuple):
 def point(record: Record, about: int) -> Point:
     """What counts of a Start, Interim or Stop."""
     session_time_s = record.session_time_s
+    received, sent = record.input_octets, record.output_octets
     return Point(
         record.at_s,
         _KINDS[record.status],
         UNKNOWN if session_time_s is None else session_time_s,
-        min(record.input_octets, OCTETS_MAX),
-        min(record.output_octets, OCTETS_MAX),
+        received if received < OCTETS_MAX else OCTETS_MAX,
+        sent if sent < OCTETS_MAX else OCTETS_MAX,
         record.terminate_cause,
         record.stamped,
         record.wide,

@@ -51,7 +51,13 @@ _SOCKET_OPTIONS: Final = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000),
 )
-_BROKEN: Final = (OSError, SQLAlchemyError, asyncpg.InterfaceError, asyncpg.PostgresError)
+_BROKEN: Final = (
+    OSError,
+    SQLAlchemyError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresError,
+)
 
 
 class CannotConnect(ConnectionError):
@@ -264,8 +270,8 @@ async def connect(url: str, role: str | None) -> asyncpg.Connection:
         why = f"{type(error).__name__}: {error}"
         raise CannotConnect(f"no connection to the database {place(url)}: {why}") from error
     # Nobody else gives access to the socket.
-    one = connection._transport.get_extra_info("socket")
-    if one.family in (socket.AF_INET, socket.AF_INET6):
+    one = connection._transport.get_extra_info("socket")  # None: it was ended meanwhile
+    if one is not None and one.family in (socket.AF_INET, socket.AF_INET6):
         for option in _SOCKET_OPTIONS:
             one.setsockopt(*option)
     return connection

@@ -21,7 +21,9 @@ def is_the_worlds(error: BaseException) -> bool:
         return False
     if isinstance(error, asyncpg.PostgresError):
         return not (error.sqlstate or "").startswith(_OF_DATA)
-    worlds = (OSError, TimeoutError, SQLAlchemyError, asyncpg.InterfaceError, MemoryError)
+    # asyncpg's own confusion over a connection that ends at a bad moment is one that ended.
+    lost = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+    worlds = (OSError, TimeoutError, SQLAlchemyError, *lost, MemoryError)
     return isinstance(error, worlds)
 
 

@@ -11,6 +11,7 @@ import asyncpg
 
 from accounting.batch import Batch, Observer
 from accounting.ingest import Ingest
+from accounting.marks import Restart
 from accounting.reading import Portion, understand
 from accounting.segment import SegmentWriter
 from accounting.spool import Record
@@ -93,7 +94,13 @@ class Node:
 
     async def take(self, *portions: Portion) -> Batch:
         async with self.database.transaction() as tx:
-            return await self.ingest.take(tx, understand(portions, {}))
+            batch = await self.ingest.take(tx, understand(portions, {}))
+        for restart in batch.restarts:  # as the drain does
+            left: Restart | None = restart
+            while left is not None:
+                async with self.database.transaction() as tx:
+                    _, left = await self.ingest.restart(tx, left)
+        return batch
 
     async def tell(self, root: Path, *packets: tuple[float, bytes]) -> Batch:
         """Packets by their time of arrival, in a segment of their own."""

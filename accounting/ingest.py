@@ -1,10 +1,10 @@
 """A batch of spooled records, counted in one transaction.
 
 The position in each segment is written with what it stands for, so a record counts once,
-whatever is killed when.  Groups are locked in the order of their keys before they are
-read: several nodes may hold packets of one session, and each then continues what the
-other wrote.  New groups are inserted after that, in the same order; who comes second
-finds one there and begins again (`Contended`).
+whatever is killed when.  Several nodes may hold packets of one session: who comes second
+finds that a group is there, or is not any more as it was read, and begins again
+(`Contended`).  Then it locks its groups before it reads them, so it has its turn.  Both
+groups that are new and groups that are not are written, or locked, in the order of their keys.
 
 What a NAS's restart closes is more than the batch's own groups, so such a batch waits
 until it is alone, by an advisory lock that ordinary batches share.  A box with more sessions
@@ -28,7 +28,7 @@ from accounting.groups import NeedsHistory
 from accounting.identity import SessionKey
 from accounting.points import Mark
 from accounting.reading import Arrivals, Portion, Reading
-from accounting.rows import closed_by_redial
+from accounting.rows import Contended, closed_by_redial
 from accounting.trouble import in_a_line, is_the_worlds
 from accounting.unclosed import Unclosed, doubt
 from core.db import Tx
@@ -105,6 +105,7 @@ class Ingest:
         self._observers = observers
         self._stand_ins = stand_ins
         self._unclosed = Unclosed()
+        self._is_contended = False  # the next batch locks its groups, and so has its turn
         self._ids: WeakKeyDictionary[asyncpg.Connection, list[int]] = WeakKeyDictionary()
 
     async def take(self, tx: Tx, reading: Reading, *, observed: bool = True) -> Batch:
@@ -119,7 +120,12 @@ class Ingest:
         how = "pg_advisory_xact_lock" + ("" if reading.nas_records else "_shared")
         await connection.execute(f"SELECT {how}({LOCK})")
         await self._lock_positions(connection, reading.portions)
-        batch = await self._count(tx, connection, reading)
+        try:
+            batch = await self._count(tx, connection, reading)
+        except Contended:
+            self._is_contended = True
+            raise
+        self._is_contended = False
         if observed:
             await self.observe(tx, batch)
         else:
@@ -267,7 +273,7 @@ class Ingest:
         made: rows.Rows,
     ) -> list[Folded]:
         """Fold all groups into `made`, but for those that are returned: they lack an owner."""
-        stored = await _locked(connection, groups)
+        stored = await (_locked if self._is_contended else _read)(connection, groups)
         ids = await self._numbers(connection, sum(len(one.records) for one in groups.values()))
         claiming: list[Folded] = []
         needing: list[bytes] = []
@@ -338,6 +344,14 @@ class Ingest:
             found = await connection.fetch(staging.SESSION_IDS, short)
             ids[:0] = [row[0] for row in reversed(found)]
         return iter(ids.pop, None)
+
+
+async def _read(connection: asyncpg.Connection, names: Iterable[bytes]) -> dict[bytes, Stored]:
+    found = await connection.fetch(staging.READ_GROUPS, list(names))
+    return {
+        key: Stored(state, abouts, sessions, (place, writer))
+        for key, sessions, state, abouts, place, writer in found
+    }
 
 
 async def _locked(connection: asyncpg.Connection, names: Iterable[bytes]) -> dict[bytes, Stored]:

@@ -5,6 +5,7 @@ go in two ways: the new and the newly described whole, all others by their count
 """
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final
 
 import asyncpg
@@ -18,6 +19,7 @@ from accounting.points import Mark
 from accounting.reading import digest
 from accounting.sessions import closed_by
 
+_NAME: Final = itemgetter(0)
 _GONE: Final = "DELETE FROM session WHERE id = ANY ($1::bigint[])"
 
 _ANY_SILENT: Final = "SELECT EXISTS (SELECT FROM session WHERE silent_since IS NOT NULL)"
@@ -49,7 +51,7 @@ SELECT o.tenant_id, o.nas_id, o.nas_reported, o.acct_session_id, o.class_nonce,
 
 
 class Contended(Exception):
-    """Another node made one of the batch's groups at the same moment: do it again."""
+    """Another node made or changed one of the batch's groups meanwhile: do it again."""
 
 
 class Rows:
@@ -59,6 +61,7 @@ class Rows:
         self.folded: list[Folded] = []
         self.new: list[staging.Row] = []
         self.known: list[staging.Row] = []
+        self.seen: list[staging.Row] = []  # known, and not locked
         self.whole: list[staging.Row] = []
         self.counters: list[staging.Row] = []
         self.usage: list[staging.Row] = []
@@ -72,8 +75,12 @@ class Rows:
         ids = one.session_ids
         name = one.name
         tenant_id = one.key.tenant_id
-        row = (name, tenant_id, one.sessions(), group.encode(), group.abouts)
-        (self.new if one.is_new else self.known).append(row)
+        version = one.version
+        if version is not None:
+            self.seen.append((name, one.sessions(), group.encode(), group.abouts, *version))
+        else:
+            row = (name, tenant_id, one.sessions(), group.encode(), group.abouts)
+            (self.new if one.is_new else self.known).append(row)
         for number, g in one.changed.items():
             if number >= one.known or (one.described and group.knows(g)):
                 self.whole.append(session_row(one, g))
@@ -110,9 +117,12 @@ async def write(connection: asyncpg.Connection, rows: Rows) -> set[int]:
     Returns the sessions that had been silent and were heard of again.
 
     Raises:
-        Contended: another transaction made one of the groups meanwhile.
+        Contended: another transaction made or changed one of the groups meanwhile.
     """
     if await staging.write(connection, "stage_new_group", rows.new) != len(rows.new):
+        raise Contended
+    rows.seen.sort(key=_NAME)  # as everybody does, so that nobody waits for each other
+    if await staging.write(connection, "stage_seen_group", rows.seen) != len(rows.seen):
         raise Contended
     await staging.write(connection, "stage_group", rows.known)
     await staging.write(connection, "stage_session", rows.whole)

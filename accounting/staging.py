@@ -31,6 +31,8 @@ _TABLES: Final = {
     "stage_record": "tenant_id bigint, received_at float8, nas_id bigint, source text,"
     " session_id bigint, segment uuid, seq bigint, packet bytea, counted_as bigint",
     "stage_group": "key bytea, tenant_id bigint, sessions bytea, state bytea, abouts bytea",
+    "stage_seen_group": "key bytea, sessions bytea, state bytea, abouts bytea, place tid,"
+    " writer xid",
     "stage_new_group": "key bytea, tenant_id bigint, sessions bytea, state bytea, abouts bytea",
     "stage_session": "id bigint, tenant_id bigint, nas_id bigint, nas_reported text,"
     " acct_session_id text, class_nonce text, generation int, subscriber_id bigint,"
@@ -58,6 +60,12 @@ _CREATE: Final = ";\n".join(
 )
 _HAS_STAGES: Final = "SELECT to_regclass('pg_temp.stage_record') IS NOT NULL"
 
+# A lock costs as much as all else that is done to a row, and hardly ever do two nodes have
+# records of one session at once.  So groups are only read, and where one is, and by whom it was
+# written, must be the same when it is written.
+READ_GROUPS: Final = """
+SELECT key, sessions, state, abouts, ctid, xmin FROM session_group WHERE key = ANY ($1::bytea[])
+"""
 LOCK_GROUPS: Final = """
 SELECT key, sessions, state, abouts FROM session_group
  WHERE key = ANY ($1::bytea[]) ORDER BY key FOR UPDATE
@@ -74,6 +82,11 @@ _INSERT_GROUPS: Final = """
 INSERT INTO session_group (key, tenant_id, sessions, state, abouts)
 SELECT key, tenant_id, sessions, state, abouts FROM stage_new_group ORDER BY key
     ON CONFLICT (key) DO NOTHING
+"""
+_UPDATE_SEEN_GROUPS: Final = """
+UPDATE session_group AS g
+   SET sessions = s.sessions, state = s.state, abouts = s.abouts, updated_at = now()
+  FROM stage_seen_group AS s WHERE g.ctid = s.place AND g.xmin = s.writer AND g.key = s.key
 """
 _UPDATE_GROUPS: Final = """
 UPDATE session_group AS g
@@ -132,6 +145,7 @@ SELECT tenant_id, to_timestamp(received_at), nas_id, source, packet, reason, seg
 """
 _FROM_STAGE: Final = {
     "stage_new_group": _INSERT_GROUPS,
+    "stage_seen_group": _UPDATE_SEEN_GROUPS,
     "stage_group": _UPDATE_GROUPS,
     "stage_session": _UPSERT_SESSIONS,
     "stage_counters": _UPDATE_COUNTERS,

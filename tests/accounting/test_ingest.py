@@ -35,6 +35,7 @@ from tests.accounting.ingesting import (
     segment_of,
     spooled,
     totals,
+    until,
 )
 from tests.conftest import execute
 
@@ -175,6 +176,37 @@ async def test_any_order_and_repetition_over_segments_is_one_session(
     assert session["closed_by"] == "stop"
     usage = await rows(node.url, "SELECT sum(output_octets) AS o FROM usage")
     assert usage == [{"o": 40 * MB}]
+
+
+async def test_a_group_that_another_node_changed_meanwhile_is_read_again(
+    node: Node, fresh_database_url: str, tmp_path: Path
+) -> None:
+    """Fault D15: each has read the group before the other has written it."""
+    await node.tell(tmp_path, (0, packet(START, 0)), (300, packet(INTERIM, 300, 300, (0, MB))))
+    other = Node(fresh_database_url)
+    segments = [
+        segment_of(tmp_path, [spooled(packet(INTERIM, at_s, at_s, (0, octets)), at_s)], worker)
+        for worker, at_s, octets in (("a", 600, 2 * MB), ("b", 900, 7 * MB))
+    ]
+    mine, theirs = (understand([portion(segment)], {}) for segment in segments)
+    async with node.database.transaction() as tx:
+        await node.ingest.take(tx, mine)
+        late = asyncio.create_task(other.take(portion(segments[1])))
+        waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+        async def waits() -> bool:
+            return bool((await rows(node.url, waiting))[0]["n"])
+
+        await until(waits)
+    with pytest.raises(Contended):
+        await late
+    async with other.database.transaction() as tx:
+        await other.ingest.take(tx, theirs)
+    await other.database.dispose()
+    [session] = await rows(node.url, "SELECT session_time_s, output_octets FROM session")
+    assert session == {"session_time_s": 900, "output_octets": 7 * MB}
+    [usage] = await rows(node.url, "SELECT sum(output_octets)::bigint AS o FROM usage")
+    assert usage["o"] == 7 * MB
 
 
 async def test_two_nodes_with_packets_of_the_same_sessions_make_each_once(

@@ -132,7 +132,7 @@ def test_a_reload_is_in_force_in_every_worker_and_costs_no_request(house: Turnpi
     assert asked > 3
     assert gardens(house) == {b"garden-2"}
     assert 0.7 < rejects_after_s(house) < 3.0
-    assert len(_children(house)) == 4  # two workers, replicator and web
+    assert len(_children(house)) == 6  # two workers, replicator, ingest, jobs and web
 
 
 @pytest.mark.scenario
@@ -213,5 +213,5 @@ def _children(house: Turnpike) -> set[int]:
             number for number, command in processes_of(house).items() if "app.children" in command
         }
 
-    eventually(lambda: len(now()) == 4, 8.0)
+    eventually(lambda: len(now()) == 6, 8.0)
     return now()

@@ -12,7 +12,7 @@ from typing import Final
 
 from aaa.rows import COUNTS_SESSIONS
 from accounting.batch import Batch
-from accounting.folding import Folded
+from accounting.folded import Folded
 from core.changes import noting
 from core.db import Tx, raw
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from aaa.directory import Directory
 from aaa.live import Live
-from accounting.records import ours
+from accounting.request import ours
 from core.clock import Clock
 from core.octets import to_text
 from core.radius.packet import Packet

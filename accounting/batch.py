@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from accounting.about import About
-from accounting.folding import Folded
+from accounting.folded import Folded
 from accounting.generations import Generation
 from accounting.identity import SessionKey
 from accounting.marks import Restart

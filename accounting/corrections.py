@@ -20,7 +20,7 @@ import msgspec
 
 from accounting import memory
 from accounting.event_time import MAX_SKEW_AHEAD_S
-from accounting.folding import Folded
+from accounting.folded import Folded
 from accounting.generations import Generation
 from accounting.identity import SessionKey
 from accounting.memory import MARKS_MAX, Hot

@@ -18,7 +18,8 @@ import msgspec
 from accounting.about import About
 from accounting.counters import plausible
 from accounting.evidence import exceeds
-from accounting.generations import Generation, extend
+from accounting.extending import extend
+from accounting.generations import Generation
 from accounting.memory import (
     DAY_S,
     MARKS_MAX,

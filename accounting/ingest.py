@@ -23,7 +23,8 @@ import structlog
 from accounting import marks as nas_marks
 from accounting import nas_days, rows, staging
 from accounting.batch import Batch, Claim, Observers, Owners, nobody
-from accounting.folding import Folded, Stored, fold
+from accounting.folded import Folded, Stored
+from accounting.folding import fold
 from accounting.groups import NeedsHistory
 from accounting.identity import SessionKey
 from accounting.points import Mark

@@ -17,7 +17,7 @@ from typing import Final
 import asyncpg
 
 from accounting.counters import LOW, QUARANTINE
-from accounting.folding import Folded
+from accounting.folded import Folded
 from accounting.generations import BY_NEXT, BY_STOP, Generation
 from accounting.points import BY_ACCOUNTING_OFF, BY_ACCOUNTING_ON, BY_REAPER, BY_REDIAL
 from accounting.reading import RawRow, Reading

@@ -13,7 +13,8 @@ from uuid import UUID
 from accounting.counted_as import counted_as
 from accounting.counters import WRAP
 from accounting.identity import SessionKey, session_key
-from accounting.records import NAS_STATUSES, NasView, Record, Unreadable, read
+from accounting.records import NAS_STATUSES, NasView, Record, Unreadable
+from accounting.request import read
 from accounting.spool_reader import SpooledRecord
 from core.radius.packet import Malformed, parse
 

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from accounting import rebuild_tables, rows, staging, usage_days
 from accounting.batch import Batch
 from accounting.corrections import Kept, Verdict, corrected, judge
-from accounting.folding import Folded
+from accounting.folded import Folded
 from accounting.identity import SessionKey
 from accounting.ingest import LOCK, Ingest
 from accounting.points import Mark

@@ -11,7 +11,7 @@ import asyncpg
 
 from accounting import staging
 from accounting.corrections import FIELDS, Kept
-from accounting.folding import session_pairs
+from accounting.folded import session_pairs
 from accounting.identity import SessionKey
 from accounting.marks import Box
 from accounting.points import Mark

@@ -18,7 +18,8 @@ from accounting.groups import Group
 from accounting.identity import SessionKey, session_key
 from accounting.memory import NEW, Chunk, Hot, encoded_abouts, rebuilt, sealed
 from accounting.points import Mark, Point, point
-from accounting.records import NAS_STATUSES, Record, read
+from accounting.records import NAS_STATUSES, Record
+from accounting.request import read
 from accounting.sessions import Derived, derive, described
 from accounting.usage import Amounts, Bucket, by_quarter
 from core.radius.packet import Malformed, parse

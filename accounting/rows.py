@@ -12,7 +12,7 @@ import asyncpg
 
 from accounting import staging
 from accounting.closing import Dialled, superseded
-from accounting.folding import Folded
+from accounting.folded import Folded
 from accounting.generations import Generation
 from accounting.identity import SessionKey
 from accounting.points import Mark

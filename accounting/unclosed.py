@@ -12,7 +12,8 @@ from typing import Final
 import asyncpg
 import structlog
 
-from accounting.folding import Folded, Stored, close, opened
+from accounting.folded import Folded, Stored
+from accounting.folding import close, opened
 from accounting.groups import NeedsHistory
 from accounting.identity import SessionKey
 from accounting.points import Mark

@@ -26,7 +26,8 @@ from accounting.evidence import (
     larger,
     says_nothing,
 )
-from accounting.generations import BY_NEXT, BY_STOP, OPEN, TOLERANCE_S, Generation, extend
+from accounting.extending import extend
+from accounting.generations import BY_NEXT, BY_STOP, OPEN, TOLERANCE_S, Generation
 from accounting.pending import both, settled, untold
 from accounting.points import (
     BEGINS,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from accounting.counters import GOOD, LOW, Advance, advance
 from accounting.points import BY_REAPER, Mark, point
-from accounting.records import INTERIM, NOT_SENT, STOP, NasView, Record, read
+from accounting.records import INTERIM, NOT_SENT, STOP, NasView, Record
+from accounting.request import read
 from accounting.sessions import closed_by, derive
 from accounting.usage import by_quarter
 from core.radius.packet import attribute

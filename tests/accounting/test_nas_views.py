@@ -17,7 +17,8 @@ from accounting.counters import GOOD, LOW, QUARANTINE
 from accounting.dead_letters import retry
 from accounting.nas_views import NasViews
 from accounting.reading import understand
-from accounting.records import NasView, Record, read
+from accounting.records import NasView, Record
+from accounting.request import read
 from core.radius.packet import attribute, parse
 from tests.accounting.ingesting import (
     INTERIM,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from accounting.event_time import event_time
 from accounting.framed import ipv6_prefix, mac
-from accounting.records import INTERIM, NOT_SENT, NasView, Record, Unreadable, read
+from accounting.records import INTERIM, NOT_SENT, NasView, Record, Unreadable
+from accounting.request import read
 from core.radius.packet import Packet, attribute, parse, vendor_attribute
 from nas_adapters.mac import normalise
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from accounting.records import INTERIM, START, STOP, NasView, Record, read
+from accounting.records import INTERIM, START, STOP, NasView, Record
+from accounting.request import read
 from bench import packets, radload
 from bench.accounting_packets import STEPS, WHOLE, Stream, place
 from bench.population import INTERIM_S, NASES, SECRET, nas_address

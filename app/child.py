@@ -5,6 +5,7 @@ as the supervisor lives, so its end means: nobody minds you any more, leave.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -40,7 +41,8 @@ async def _run(main: Main, settings: Settings) -> None:
 
 
 def _ready() -> None:
-    os.write(sys.stdout.fileno(), b"ready\n")
+    with contextlib.suppress(BrokenPipeError):  # the supervisor is gone: its pipe tells us to leave
+        os.write(sys.stdout.fileno(), b"ready\n")
 
 
 def _supervisor_gone(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

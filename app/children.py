@@ -4,9 +4,13 @@ Imports what the role needs and no more: a login worker must be back in a moment
 small, so it never loads what talks to the database.
 """
 
+import signal
 import sys
 
-from app import child
+# A terminal's Ctrl-C is for the supervisor, which tells us; what is imported takes a while.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+from app import child  # noqa: E402 - after that, and not before
 
 
 def main(arguments: list[str]) -> None:

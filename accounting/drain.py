@@ -35,7 +35,7 @@ from core.deadlines import within
 
 log = structlog.get_logger()
 
-RECORDS_MAX: Final = 5_000
+RECORDS_MAX: Final = 10_000  # about 50 MB, and as much again of the next batch
 PAUSE_S: Final = 0.2  # when there was little: a transaction costs more than a record
 LITTLE: Final = 500
 RETRY_S_MIN: Final = 0.2

@@ -66,8 +66,6 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     session_time_s: int | None
     input_octets: int
     output_octets: int
-    input_packets: int
-    output_packets: int
     terminate_cause: int
     sent_gigawords: bool
     wide: bool  # this NAS is known to send gigawords: a falling counter is no wrap

@@ -27,8 +27,6 @@ ACCT_DELAY_TIME: Final = 41
 ACCT_INPUT_OCTETS: Final = 42
 ACCT_OUTPUT_OCTETS: Final = 43
 ACCT_SESSION_TIME: Final = 46
-ACCT_INPUT_PACKETS: Final = 47
-ACCT_OUTPUT_PACKETS: Final = 48
 ACCT_TERMINATE_CAUSE: Final = 49
 ACCT_INPUT_GIGAWORDS: Final = 52
 ACCT_OUTPUT_GIGAWORDS: Final = 53
@@ -79,14 +77,11 @@ def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreada
             input_octets += (_number(first.get(ACCT_INPUT_GIGAWORDS)) or 0) << 32
         if output_octets >= 0:
             output_octets += (_number(first.get(ACCT_OUTPUT_GIGAWORDS)) or 0) << 32
-    input_packets = _number(first.get(ACCT_INPUT_PACKETS)) or 0
-    output_packets = _number(first.get(ACCT_OUTPUT_PACKETS)) or 0
     swapped = nas.swap_octets
     if nas.swapped_at_s:
         swapped = nas.swaps(at_s - (session_time_s or 0))
     if swapped:
         input_octets, output_octets = output_octets, input_octets
-        input_packets, output_packets = output_packets, input_packets
 
     subscriber_id, nonce = ours(packet) if CLASS in first else (0, "")
     return Record(
@@ -105,8 +100,6 @@ def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreada
         session_time_s,
         input_octets,
         output_octets,
-        input_packets,
-        output_packets,
         _number(first.get(ACCT_TERMINATE_CAUSE)) or 0,
         sent_gigawords,
         sent_gigawords or nas.sends_gigawords,

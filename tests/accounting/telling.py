@@ -56,8 +56,6 @@ def record(
         session_time_s=session_time_s,
         input_octets=input_octets,
         output_octets=output_octets,
-        input_packets=0,
-        output_packets=0,
         terminate_cause=cause,
         sent_gigawords=wide,
         wide=wide,

@@ -71,7 +71,7 @@ def test_who_where_and_how_much() -> None:
     )  # fmt: skip
     assert (record.status, record.acct_session_id) == (INTERIM, "81200001")
     assert (record.session_time_s, record.input_octets, record.output_octets) == (300, 1_000, 9_000)
-    assert (record.input_packets, record.output_packets, record.terminate_cause) == (10, 20, 1)
+    assert record.terminate_cause == 1
 
 
 # --- counters

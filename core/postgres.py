@@ -46,6 +46,10 @@ max_connections = 50
 timezone = UTC
 log_timezone = UTC
 log_checkpoints = off
+# After a checkpoint a page is logged whole when it is first written.  Under load the default
+# of 1 GB would make one every few seconds, and half of the log would be whole pages.
+max_wal_size = 4GB
+checkpoint_timeout = 15min
 """
 UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 

@@ -12,7 +12,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run peers lint check test compiled-tests chaos soak bench compile format lock clean
+.PHONY: help install run peers lint check test compiled-tests faults chaos soak bench compile format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ check: $(VENV)/.test lint  ## the fast part of the tests: under a minute
 	$(PYTEST) -q -m "not slow and not scenario and not peer"
 
 test: peers $(VENV)/.test lint  ## everything that CI runs; as root it installs the peers
-	$(PYTEST)
+	$(PYTEST) -m "not long"
 	@if command -v cc >/dev/null || test -n "$$CI"; then $(MAKE) --no-print-directory compiled-tests; \
 	else echo "NOT TESTED: the compiled modules, for want of a C compiler"; fi
 
@@ -36,6 +36,9 @@ compiled-tests: .venv-compiled/.run
 	rm -rf build/tests && mkdir -p build/tests && cp -r tests pyproject.toml build/tests/
 	cd build/tests && ../../.venv-compiled/bin/python -P -m pytest -q tests/core/radius tests/core/test_udp.py tests/aaa \
 		-m "not slow and not scenario and not peer"
+
+faults: peers $(VENV)/.test  ## the faults that take longer: soak, restart under load, silent database, 50 000 sessions
+	$(PYTEST) -m long
 
 chaos: $(VENV)/.test  ## 100 kills under load over 20 000 sessions, some minutes; CHAOS="--kills 20 --only database"
 	$(BIN)/python -m tests.chaos $(CHAOS)

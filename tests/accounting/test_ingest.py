@@ -404,6 +404,7 @@ async def test_a_redial_is_looked_up_by_the_device_whatever_the_statistics(node:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_a_restart_of_a_box_with_50000_sessions_closes_them_in_time(
     node: Node, tmp_path: Path
 ) -> None:

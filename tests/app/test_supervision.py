@@ -241,6 +241,7 @@ def test_status_files_tell_of_living_processes_alone(house: Turnpike) -> None:
 def test_a_status_that_cannot_be_written_ends_nobody(house: Turnpike) -> None:
     """A full disk looks the same from there; every login once depended on it."""
     before, workers = len(house.log), house.worker_pids()
+    eventually(lambda: len(children(house, "")) == 6, 5.0)
     everybody = set(children(house, ""))
     aside = house.paths.status.with_name("status.aside")
     house.paths.status.rename(aside)

@@ -32,6 +32,7 @@ def stream() -> Stream:
     return Stream(sessions=512, past=1_024, began_at=int(time.time()) - 8 * 3600)
 
 
+@pytest.mark.long
 @pytest.mark.scenario
 def test_turnpike_stores_what_it_answers_and_a_backlog_is_drained_beside_logins(
     stream: Stream, tmp_path: Path

@@ -8,7 +8,14 @@ from tests.chaos.outage import HUNG, REFUSED, SILENT, Outage, endure
 pytestmark = [pytest.mark.scenario, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("how", [REFUSED, HUNG, SILENT])
+@pytest.mark.parametrize(
+    "how",
+    [
+        HUNG,
+        pytest.param(REFUSED, marks=pytest.mark.long),
+        pytest.param(SILENT, marks=pytest.mark.long),
+    ],
+)
 def test_logins_and_receipts_go_on_and_everything_is_drained_afterwards(how: str) -> None:
     done = endure(Outage(how, lasts_s=4.0, before_s=1.0, logins_per_s=50, reports_per_s=200))
     assert done.logins_refused == 0

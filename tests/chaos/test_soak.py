@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos.soak import soak
 
-pytestmark = [pytest.mark.scenario, pytest.mark.slow]
+pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.long]
 
 
 def test_no_process_gathers_memory_or_descriptors_and_nothing_is_lost() -> None:

@@ -15,7 +15,7 @@ from tests.chaos.trial import HOSTS, await_drained, house
 from tests.scenarios.flows import private_url
 from tests.serving import SECRET, eventually
 
-pytestmark = [pytest.mark.scenario, pytest.mark.slow]
+pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.long]
 
 COUNT, AT_ONCE, INTERIMS, PACE_S = 1_200, 200, 2, 0.3
 GAP_MAX_S = 2.0

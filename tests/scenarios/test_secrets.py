@@ -175,7 +175,7 @@ def test_none_is_in_the_database_of_decisions_though_all_are_there(house: Turnpi
 
 def test_none_is_in_any_argument_or_variable_of_any_process(house: Turnpike) -> None:
     running = processes_of(house)
-    assert len([command for command in running.values() if "app.children" in command]) == 4
+    assert len([command for command in running.values() if "app.children" in command]) == 6
     for number, command in running.items():
         assert secrets_in(command.encode()) == []
         assert secrets_in((Path("/proc") / str(number) / "environ").read_bytes()) == []

@@ -119,10 +119,12 @@ async def write(connection: asyncpg.Connection, rows: Rows) -> set[int]:
     Raises:
         Contended: another transaction made or changed one of the groups meanwhile.
     """
-    if await staging.write(connection, "stage_new_group", rows.new) != len(rows.new):
-        raise Contended
-    rows.seen.sort(key=_NAME)  # as everybody does, so that nobody waits for each other
+    # The groups that exist before those that are made, and each in order, as who locks them first
+    # does: so nobody waits for each other.
+    rows.seen.sort(key=_NAME)
     if await staging.write(connection, "stage_seen_group", rows.seen) != len(rows.seen):
+        raise Contended
+    if await staging.write(connection, "stage_new_group", rows.new) != len(rows.new):
         raise Contended
     await staging.write(connection, "stage_group", rows.known)
     await staging.write(connection, "stage_session", rows.whole)

@@ -21,7 +21,7 @@ from accounting.records import (
 )
 from core.octets import to_text
 from core.radius.packet import Packet
-from core.radius.types import ACCT_SESSION_ID, ACCT_STATUS_TYPE, CLASS
+from core.radius.types import ACCT_SESSION_ID, ACCT_STATUS_TYPE, CLASS, EVENT_TIMESTAMP
 
 ACCT_DELAY_TIME: Final = 41
 ACCT_INPUT_OCTETS: Final = 42
@@ -30,7 +30,6 @@ ACCT_SESSION_TIME: Final = 46
 ACCT_TERMINATE_CAUSE: Final = 49
 ACCT_INPUT_GIGAWORDS: Final = 52
 ACCT_OUTPUT_GIGAWORDS: Final = 53
-EVENT_TIMESTAMP: Final = 55
 
 CLASS_MARK: Final = b"ai:"  # ours: 16 hex digits of subscriber, 16 of nonce
 _CLASS_LENGTH: Final = 35

@@ -21,6 +21,7 @@ from core.radius.types import (
     ACCT_SESSION_ID,
     ACCT_STATUS_TYPE,
     CALLING_STATION_ID,
+    EVENT_TIMESTAMP,
     FRAMED_IP_ADDRESS,
     NAS_IDENTIFIER,
     NAS_PORT_ID,
@@ -37,7 +38,6 @@ TRIES_MAX: Final = 10
 LOOK_EVERY_S: Final = 5.0
 ACCT_TERMINATE_CAUSE: Final = 49
 USER_REQUEST: Final = 1
-EVENT_TIMESTAMP: Final = 55
 _AMOUNTS: Final = ((46, 0), (42, 1), (43, 2))  # attribute, place in `counters`
 _GIGAWORDS: Final = ((52, 1), (53, 2))
 

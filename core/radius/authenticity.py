@@ -65,11 +65,17 @@ class SharedSecret:
         expected = md5(octets[:4] + _ZEROS + octets[20:] + self.octets).digest()
         return compare_digest(expected, octets[4:20])
 
-    def request(self, code: int, identifier: int, attributes: bytes) -> bytes:
+    def request(
+        self, code: int, identifier: int, attributes: bytes, *, signed: bool = False
+    ) -> bytes:
         """The octets of an Accounting-Request, CoA- or Disconnect-Request that `authenticates`
-        believes (RFC 2866 §3, RFC 5176 §2.3)."""
-        length = 20 + len(attributes)
+        believes (RFC 2866 §3, RFC 5176 §2.3); `signed`: with a Message-Authenticator, first, as
+        in replies (RFC 5176 §3.4)."""
+        length = 20 + len(attributes) + (18 if signed else 0)
         head = bytes((code, identifier, length >> 8, length & 0xFF))
+        if signed:
+            signature = self._hmac(head + _ZEROS + _EMPTY_SIGNATURE + attributes)
+            attributes = _SIGNATURE_HEADER + signature + attributes
         return head + md5(head + _ZEROS + attributes + self.octets).digest() + attributes
 
     def reply(self, code: int, request: Packet, attributes: bytes, *, signed: bool = True) -> bytes:
@@ -83,3 +89,19 @@ class SharedSecret:
             attributes = _SIGNATURE_HEADER + signature + attributes
         authenticator = md5(head + request.authenticator + attributes + self.octets).digest()
         return head + authenticator + attributes
+
+    def authenticates_reply(self, reply: Packet, request_authenticator: bytes) -> bool:
+        """Whether the Response Authenticator is that of this secret and request (RFC 2865 §3)."""
+        octets = reply.octets
+        expected = md5(octets[:4] + request_authenticator + octets[20:] + self.octets).digest()
+        return compare_digest(expected, octets[4:20])
+
+    def signs_reply(self, reply: Packet, request_authenticator: bytes) -> bool:
+        """Whether a reply carries a Message-Authenticator of this secret and request (RFC 3579
+        §3.2, RFC 5176 §3.4)."""
+        at = reply.message_authenticator_at
+        if not at:
+            return False
+        octets = reply.octets
+        signed = octets[:4] + request_authenticator + octets[20:at] + _ZEROS + octets[at + 16 :]
+        return compare_digest(self._hmac(signed), octets[at : at + 16])

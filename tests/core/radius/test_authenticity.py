@@ -18,7 +18,7 @@ from tests.asking import (
     status_server,
     tlv,
 )
-from tests.vectors.read import Vector, exchanges
+from tests.vectors.read import Vector, by_name, exchanges
 
 SECRET = b"xyzzy5461"
 SHARED = SharedSecret(SECRET)
@@ -127,6 +127,45 @@ def test_a_receipt_for_accounting_is_not_signed_unless_asked() -> None:
     reply = SHARED.reply(ACCOUNTING_RESPONSE, of(octets), b"", signed=False)
     assert len(reply) == 20
     assert read(reply, octets, SECRET, signed=False).attributes == ()
+
+
+@pytest.mark.parametrize("code", [COA_REQUEST, DISCONNECT_REQUEST])
+def test_what_we_ask_a_nas_is_what_the_rfc_describes(code: int) -> None:
+    body = tlv(1, "nemo") + tlv(44, "0f")
+    assert SHARED.request(code, 9, body) == accounting_request(
+        body, secret=SECRET, identifier=9, code=code
+    )
+    room = tlv(SIGNATURE, bytes(16)) + body
+    signed = sign(packet(code, 9, bytes(16), room), SECRET)
+    assert SHARED.request(code, 9, body, signed=True) == accounting_request(
+        signed[20:], secret=SECRET, identifier=9, code=code
+    )
+
+
+def test_the_rfcs_disconnect_request_is_made_octet_for_octet() -> None:
+    vector = by_name("rfc5176")["disconnect-request-with-message-authenticator"]
+    shared = SharedSecret(vector["secret"].encode())
+    assert shared.request(DISCONNECT_REQUEST, 1, b"", signed=True).hex() == vector["request"]
+
+
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "not signed"])
+def test_of_a_reply_every_octet_counts_and_so_does_its_request(signed: bool) -> None:
+    octets = SHARED.request(DISCONNECT_REQUEST, 9, tlv(44, "0f"), signed=True)
+    reply = SHARED.reply(42, of(octets), tlv(101, 503), signed=signed)
+    read(reply, octets, SECRET, signed=signed)
+    asked = octets[4:20]
+    assert SHARED.authenticates_reply(of(reply), asked)
+    assert SHARED.signs_reply(of(reply), asked) == signed
+    other = SHARED.request(DISCONNECT_REQUEST, 9, tlv(44, "10"), signed=True)[4:20]
+    assert not SHARED.authenticates_reply(of(reply), other)
+    assert not SHARED.signs_reply(of(reply), other)
+    values = (*range(22, 38), *range(40, 44)) if signed else range(22, 26)
+    for at in (0, 1, *range(4, 20), *values):
+        altered = bytearray(reply)
+        altered[at] ^= 0x01
+        assert not SHARED.authenticates_reply(of(bytes(altered)), asked), f"octet {at}"
+        if not 4 <= at < 20:  # the signature covers the request's authenticator instead
+            assert not SHARED.signs_reply(of(bytes(altered)), asked), f"octet {at}"
 
 
 def test_a_secret_does_not_show_itself() -> None:

@@ -5,18 +5,20 @@ for the end of a session.  So each says in the database, every few seconds, up t
 has counted everything; what lies between two runs of a node, and behind the last word of
 each, was heard by nobody.
 
-A NAS may speak to any node, so one that is deaf keeps every session open, until it has been
-gone for a day: then it is gone for good.  But as long as another hears, what is silent is in
-doubt, or a node that is down for a night would count dead sessions as devices all night.
+A node that is deaf keeps the sessions of the NASes that speak to it open (`hearers`), until it
+has been gone for a day: then it is gone for good.  A NAS of which nobody knows to whom it speaks
+may speak to any.  But as long as some node hears, what is silent is in doubt, or a node that is
+down for a night would count dead sessions as devices all night.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 import asyncpg
 
 from accounting.closing import merged
+from accounting.hearers import Hearer, charges
 
 FORGOTTEN_S: Final = 24 * 3600
 KEPT_S: Final = 8 * 24 * 3600  # longer than anything stays unknown
@@ -53,8 +55,8 @@ DELETE FROM hearing AS h
 class Deaf(NamedTuple):
     """Times, from and to, in order, in Unix seconds."""
 
-    one: list[tuple[int, int]]  # some node did not hear: no silence is an end
-    all: list[tuple[int, int]]  # none did: no silence is a silence
+    one: list[tuple[int, int]]  # who should have did not hear: no silence is an end
+    all: list[tuple[int, int]]  # nobody did: no silence is a silence
 
 
 class Heard(NamedTuple):
@@ -65,20 +67,43 @@ class Heard(NamedTuple):
     until_s: int
 
 
-def deaf(heard: Iterable[Heard], now_s: int) -> Deaf:
-    """When somebody, and when everybody, was deaf."""
-    runs: dict[str, list[tuple[int, int]]] = {}
-    for node, since_s, until_s in heard:
-        runs.setdefault(node, []).append((since_s, until_s))
-    gaps: list[tuple[int, int]] = []
-    for spans in runs.values():
-        until_s = max(until_s for _, until_s in spans)
-        if until_s >= now_s - FORGOTTEN_S:
-            gaps += [*_between(spans), (until_s, now_s)]
-    # A node that came back under another name is a new one: what nobody heard, nobody heard.
-    spoken = merged(span for spans in runs.values() for span in spans)
-    unheard = [*_between(spoken), *((until_s, now_s) for _, until_s in spoken[-1:])]
-    return Deaf(_real(gaps + unheard), _real(unheard))
+class Deafness:
+    """When each node, and when everybody, was deaf."""
+
+    def __init__(self, heard: Iterable[Heard], now_s: int) -> None:
+        runs: dict[str, list[tuple[int, int]]] = {}
+        for node, since_s, until_s in heard:
+            runs.setdefault(node, []).append((since_s, until_s))
+        self._now_s = now_s
+        self._gaps: dict[str, list[tuple[int, int]]] = {}
+        for node, spans in runs.items():
+            until_s = max(until_s for _, until_s in spans)
+            is_gone = until_s < now_s - FORGOTTEN_S
+            self._gaps[node] = [] if is_gone else [*_between(spans), (until_s, now_s)]
+        # A node that came back under another name is a new one: what nobody heard, nobody heard.
+        spoken = merged(span for spans in runs.values() for span in spans)
+        self._unheard = [*_between(spoken), *((until_s, now_s) for _, until_s in spoken[-1:])]
+
+    def of(self, hearers: Collection[Hearer]) -> Deaf:
+        """For a NAS with these hearers; with none, it may speak to any node."""
+        gaps = list(self._unheard)
+        for hearer, ends_s in charges(hearers, self._now_s):
+            gaps += _until(self._gaps_of(hearer), ends_s)
+        if not hearers:
+            gaps += (gap for each in self._gaps.values() for gap in each)
+        return Deaf(_real(gaps), _real(self._unheard))
+
+    def _gaps_of(self, hearer: Hearer) -> list[tuple[int, int]]:
+        found = self._gaps.get(hearer.node)
+        if found is not None:
+            return found
+        # It has not yet counted all that waited when it began, so it has not said anything.
+        is_gone = hearer.until_s < self._now_s - FORGOTTEN_S
+        return [] if is_gone else [(hearer.until_s, self._now_s)]
+
+
+def _until(periods: Iterable[tuple[int, int]], ends_s: int | None) -> Iterable[tuple[int, int]]:
+    return periods if ends_s is None else ((begin, min(end, ends_s)) for begin, end in periods)
 
 
 def _real(periods: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -122,9 +147,9 @@ class Hearing:
         return True
 
 
-async def deaf_times(connection: asyncpg.Connection, now_s: int) -> Deaf:
-    """`deaf`, by what all nodes said."""
-    return deaf([Heard(*row) for row in await connection.fetch(_HEARD)], now_s)
+async def deafness(connection: asyncpg.Connection, now_s: int) -> Deafness:
+    """By what all nodes said."""
+    return Deafness([Heard(*row) for row in await connection.fetch(_HEARD)], now_s)
 
 
 async def prune(connection: asyncpg.Connection, now_s: float) -> None:

@@ -20,8 +20,8 @@ from weakref import WeakKeyDictionary
 import asyncpg
 import structlog
 
+from accounting import hearers, nas_days, rows, staging
 from accounting import marks as nas_marks
-from accounting import nas_days, rows, staging
 from accounting.batch import Batch, Claim, Observers, Owners, nobody
 from accounting.folded import Folded, Stored
 from accounting.folding import fold
@@ -136,6 +136,7 @@ class Ingest:
             [portion.segment for portion in reading.portions],
             [portion.records[-1].seq for portion in reading.portions],
         )
+        await hearers.note(connection, self._node, reading)
         tallied = nas_days.tallied(batch.groups, reading)
         await nas_days.add(connection, tallied, reading.portions[-1].records[-1].received_at)
         return batch

@@ -329,6 +329,18 @@ class Hearing(Base):
     until_at: Mapped[datetime] = mapped_column(MOMENT)
 
 
+class NasHeard(Base):
+    """When a node heard a NAS: in one stretch, up to its last record (`accounting.hearers`)."""
+
+    __tablename__ = "nas_heard"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    nas_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    node: Mapped[str] = mapped_column(EXACT, primary_key=True)
+    since_at: Mapped[datetime] = mapped_column(MOMENT)
+    until_at: Mapped[datetime] = mapped_column(MOMENT)
+
+
 class NasDay(Base):
     """How a NAS reported on a day (UTC): sums, for `accounting.quality`."""
 

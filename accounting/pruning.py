@@ -7,7 +7,7 @@ Raw packets have days of their own (`partitions`), sessions and usage are never 
 - Sealed points of sessions, to divide what a late record tells among its quarters.  Later
   still, it counts as of the oldest moment that its group remembers: totals stay right.
   Nothing else reads them, a rebuild begins with the raw packets.
-- When nodes heard, once it explains no silence any more (`hearing`).
+- When nodes heard, and whom, once it explains no silence any more (`hearing`, `hearers`).
 
 Nothing is forgotten by one clock alone (`two_clocks`).
 """
@@ -16,7 +16,7 @@ from typing import Final
 
 import asyncpg
 
-from accounting import hearing
+from accounting import hearers, hearing
 from accounting.two_clocks import agreed
 
 MARKS_KEPT_S: Final = 7 * 24 * 3600
@@ -41,6 +41,7 @@ async def prune(connection: asyncpg.Connection, now_s: float) -> None:
         return
     now_s = agreed_s
     await hearing.prune(connection, now_s)
+    await hearers.prune(connection, now_s)
     await connection.execute(_MARKS, now_s - MARKS_KEPT_S, timeout=TIMEOUT_S)
     while True:
         told = await connection.execute(_HISTORY, now_s - HISTORY_KEPT_S, PAGE, timeout=TIMEOUT_S)

@@ -4,7 +4,7 @@ Every few seconds it says up to when this node has counted what it heard (`heari
 minute one of all nodes looks at the open sessions and judges by the rules of `closing`.
 What is over is closed with marks, like everything else that ends a session; what nobody
 can tell of stays open and is marked, until it is heard of again.  So is what would be over
-if a node that is deaf had nothing to say of it.
+if the node to which its NAS speaks were not deaf, and had nothing to say of it.
 
 "Now" is the moment up to which everything is counted, and while there is a backlog there
 is no judgement at all.  Nothing is deleted, and no session ends later than its last update.
@@ -19,12 +19,12 @@ from typing import Final
 import asyncpg
 import structlog
 
-from accounting import closing, hearing, pruning, silence, staging
+from accounting import closing, hearers, hearing, pruning, silence, staging
 from accounting.again import again
 from accounting.batch import Published
 from accounting.drain import Progress
 from accounting.event_time import MAX_SKEW_BACK_S
-from accounting.hearing import Deaf, Hearing
+from accounting.hearing import Deaf, Deafness, Hearing
 from accounting.ingest import Ingest
 from accounting.marks import Box
 from accounting.points import BY_REAPER, Mark
@@ -69,7 +69,8 @@ class Swept:
 class _Pass:
     connection: asyncpg.Connection
     now_s: int
-    deaf: Deaf
+    deafness: Deafness
+    hearers: dict[hearers.Nas, list[hearers.Hearer]]
     swept: Swept = field(default_factory=Swept)
 
 
@@ -157,12 +158,13 @@ class Sweeper:
 
     async def _sweep(self, connection: asyncpg.Connection, now_s: int) -> Swept:
         await connection.execute(silence.SETTINGS)
-        deaf = await hearing.deaf_times(connection, now_s)
+        deafness = await hearing.deafness(connection, now_s)
+        heard_by = await hearers.known(connection)
         skews = await silence.skews(connection, now_s - DAY_S)
         known = await silence.nases(connection)
         self._due = {nas: self._due.get(nas, 0) for nas in known}
         self._silent = {box: at_s for box, at_s in self._silent.items() if box[:2] in self._due}
-        one = _Pass(connection, now_s, deaf)
+        one = _Pass(connection, now_s, deafness, heard_by)
         for nas in known:
             if self._due[nas] > now_s:
                 continue
@@ -180,6 +182,7 @@ class Sweeper:
         for part in await silence.open_of(one.connection, tenant_id, nas_id):
             by_box.setdefault(part.reported, []).append(part)
             total += part.sessions
+        deaf = one.deafness.of(one.hearers.get((tenant_id, nas_id), ()))
         # What begins from now on is not stale sooner than that.
         due_s = now_s + closing.STALE_MIN_S
         for reported, parts in by_box.items():
@@ -191,20 +194,22 @@ class Sweeper:
             )
             if stale_s < now_s:
                 count = sum(part.sessions for part in parts)
-                await self._box(one, box, now_s, count, usual_s)
+                await self._box(one, box, deaf, now_s, count, usual_s)
             elif box in self._silent:
                 self._heard_again(box)
             due_s = min(due_s, stale_s)
         rest_s = int(SWEEP_EVERY_S) + total // SESSIONS_PER_SECOND_OF_REST
         return max(due_s, now_s + rest_s)
 
-    async def _box(self, one: _Pass, box: Box, now_s: int, count: int, usual_s: int) -> None:
+    async def _box(
+        self, one: _Pass, box: Box, deaf: Deaf, now_s: int, count: int, usual_s: int
+    ) -> None:
         """Judge a box some of whose sessions may be stale."""
         lately_s = now_s - closing.INTERVAL_MIN_S
         parts = await silence.silent_of(one.connection, box, lately_s)
         silences = [part.silence for part in parts]
         verdict, surmised = (
-            closing.sweep(silences, now_s, deaf, count=count, usual_s=usual_s) for deaf in one.deaf
+            closing.sweep(silences, now_s, times, count=count, usual_s=usual_s) for times in deaf
         )
         over = set(verdict.closed)
         unknown = [each for each in (*surmised.closed, *surmised.unknown) if each not in over]

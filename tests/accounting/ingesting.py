@@ -87,10 +87,10 @@ def portion(segment: Segment, after_seq: int = 0, limit: int = 10_000) -> Portio
 class Node:
     """One ingest on a database."""
 
-    def __init__(self, url: str, *observers: Observer) -> None:
+    def __init__(self, url: str, *observers: Observer, name: str = "test") -> None:
         self.url = url
         self.database = NodeDatabase(url)
-        self.ingest = Ingest("test", observers=observers)
+        self.ingest = Ingest(name, observers=observers)
 
     async def take(self, *portions: Portion) -> Batch:
         async with self.database.transaction() as tx:
@@ -102,9 +102,10 @@ class Node:
                     _, left = await self.ingest.restart(tx, left)
         return batch
 
-    async def tell(self, root: Path, *packets: tuple[float, bytes]) -> Batch:
+    async def tell(self, root: Path, *packets: tuple[float, bytes], nas_id: int = NAS) -> Batch:
         """Packets by their time of arrival, in a segment of their own."""
-        segment = segment_of(root, [spooled(octets, at_s) for at_s, octets in packets])
+        records = [spooled(octets, at_s, nas_id=nas_id) for at_s, octets in packets]
+        segment = segment_of(root, records)
         return await self.take(portion(segment))
 
 

@@ -9,7 +9,7 @@ from accounting.drain import Progress
 from accounting.sweep import Sweeper, Swept
 from core.clock import Clock
 from core.db import Tx
-from tests.accounting.ingesting import NOON_S, Node
+from tests.accounting.ingesting import NAS, NOON_S, Node
 
 
 class Hand(Clock):
@@ -32,7 +32,7 @@ class Sweeping:
     """`sweep` is a minute's work; `alive` lets time pass as on a node that hears and counts."""
 
     def __init__(self, url: str, node: str = "a") -> None:
-        self.node = Node(url)
+        self.node = Node(url, name=node)
         self.clock = Hand()
         self.progress = Progress(is_connected=True)
         self.doubted: list[int] = []
@@ -73,8 +73,8 @@ class Sweeping:
         await self.alive(at_s)
         return await self.sweeper.step()
 
-    async def tell(self, root: Path, *packets: tuple[float, bytes]) -> Batch:
-        return await self.node.tell(root, *packets)
+    async def tell(self, root: Path, *packets: tuple[float, bytes], nas_id: int = NAS) -> Batch:
+        return await self.node.tell(root, *packets, nas_id=nas_id)
 
     async def close(self) -> None:
         await self.node.database.dispose()

@@ -201,27 +201,36 @@ async def test_nothing_is_judged_while_records_wait(one: Sweeping, tmp_path: Pat
 
 
 @pytest.mark.slow
-async def test_a_node_that_is_deaf_makes_all_deaf_until_it_is_forgotten(
+async def test_a_node_that_is_down_keeps_its_own_until_it_is_forgotten_and_the_other_ends_its_own(
     one: Sweeping, tmp_path: Path
 ) -> None:
-    await one.tell(tmp_path, *told(0, range(1), status=START), *told(300, range(1)))
     other = Sweeping(one.node.url, "b")
+    for at_s, status in ((0, START), (300, INTERIM)):
+        await one.tell(tmp_path, *told(at_s, range(1), status=status))
+        await other.tell(tmp_path, *told(at_s, range(1, 2), status=status), nas_id=12)
     await other.alive(500)
     await other.close()
+    await one.sweep(1000)
+    assert await still_open(one) == {"s0", "s1"}
+    await one.sweep(1320)
+    assert await still_open(one) == {"s1"}
+    assert one.doubted == [(await sessions(one))["s1"]["id"]]
     await one.sweep(20_000)
-    assert await still_open(one) == {"s0"}
+    assert await still_open(one) == {"s1"}
     await one.sweep(500 + 86_401)
     assert await still_open(one) == set()
 
 
-async def test_while_a_node_is_deaf_who_fell_silent_is_in_doubt(
+async def test_while_the_node_of_a_nas_is_deaf_who_fell_silent_is_in_doubt(
     one: Sweeping, tmp_path: Path
 ) -> None:
     """So that he holds no place under a session limit (fault P13), and nothing of his is lost."""
     other = Sweeping(one.node.url, "b")
+    await other.tell(tmp_path, *told(0, range(1), status=START), *told(300, range(1)))
     await other.alive(300)
     await other.close()
-    await one.tell(tmp_path, *told(0, range(4), status=START), *told(300, range(4)))
+    # Some of the NAS's reports come by the other way.
+    await one.tell(tmp_path, *told(0, range(1, 4), status=START), *told(300, range(1, 4)))
     for at_s in range(600, 1300, 300):
         await one.tell(tmp_path, *told(at_s, range(1, 4)))
     await one.sweep(1320)
@@ -231,6 +240,23 @@ async def test_while_a_node_is_deaf_who_fell_silent_is_in_doubt(
     assert one.doubted == [found["s0"]["id"]]
     batch = await one.tell(tmp_path, *told(1500, range(1)))
     assert batch.heard_again == {found["s0"]["id"]}
+
+
+async def test_who_is_not_heard_by_the_node_that_the_nas_turned_to_is_gone(
+    one: Sweeping, tmp_path: Path
+) -> None:
+    """The node before it is down; for an hour the NAS might have gone back to it."""
+    other = Sweeping(one.node.url, "b")
+    await other.tell(tmp_path, *told(0, range(4), status=START), *told(300, range(4)))
+    await other.alive(300)
+    await other.close()
+    for at_s in range(600, 3900, 300):
+        await one.tell(tmp_path, *told(at_s, range(1, 4)))
+        await one.sweep(at_s + 20)
+        assert await still_open(one) == {"s0", "s1", "s2", "s3"}
+    await one.tell(tmp_path, *told(3950, range(1, 4)))
+    await one.sweep(4000)
+    assert await still_open(one) == {"s1", "s2", "s3"}
 
 
 async def test_of_two_sweepers_one_looks(one: Sweeping, tmp_path: Path) -> None:
@@ -286,13 +312,17 @@ async def test_old_marks_and_old_points_are_forgotten_unless_our_clock_errs(
         f" VALUES ('a', 0, 1, '', to_timestamp(0)), ('a', 1, 1, '', to_timestamp({now_s}));"
         "INSERT INTO hearing VALUES ('gone', to_timestamp(0), to_timestamp(1)),"
         f" ('a', to_timestamp(0), to_timestamp(1)), ('a', to_timestamp({now_s}),"
-        f" to_timestamp({now_s}))",
+        f" to_timestamp({now_s}));"
+        "INSERT INTO nas_heard VALUES (1, 1, 'gone', to_timestamp(0), to_timestamp(1)),"
+        f" (1, 1, 'a', to_timestamp(0), to_timestamp({now_s}))",
     )
     one.clock.at_s = now_s + ahead_s - NOON_S
     await one.sweep(one.clock.at_s)
     marks = await rows(one.node.url, "SELECT at_s FROM nas_mark ORDER BY 1")
     points = await rows(one.node.url, "SELECT number FROM session_history ORDER BY 1")
     gone = await rows(one.node.url, "SELECT 1 FROM hearing WHERE node = 'gone'")
+    hearers = [row["node"] for row in await rows(one.node.url, "SELECT node FROM nas_heard")]
+    assert hearers == (["gone", "a"] if ahead_s else ["a"])
     if ahead_s:
         assert ([row["at_s"] for row in marks], len(points), len(gone)) == ([1, 2], 2, 1)
         return

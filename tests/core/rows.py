@@ -61,6 +61,8 @@ async def _insert(owner: asyncpg.Connection, code: str, octet: int) -> int:
             VALUES ('key-{octet}', {tenant_id}, '', '', '');
         INSERT INTO nas_day (tenant_id, nas_id, day)
             VALUES ({tenant_id}, {nas_id}, '2026-01-01');
+        INSERT INTO nas_heard (tenant_id, nas_id, node, since_at, until_at)
+            VALUES ({tenant_id}, {nas_id}, 'a', now(), now());
         INSERT INTO session_history (key, number, tenant_id, points)
             VALUES ('key-{octet}', 0, {tenant_id}, '');
         INSERT INTO nas_mark (tenant_id, nas_id, nas_reported, at_s, kind, received_at)

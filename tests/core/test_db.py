@@ -40,6 +40,7 @@ WRITTEN_BY_NODES = {
     "dead_letter",
     "decision",
     "nas_day",
+    "nas_heard",
     "nas_mark",
     "quota_crossing",
     "quota_state",

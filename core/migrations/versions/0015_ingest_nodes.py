@@ -4,14 +4,32 @@ Revision ID: 0015
 Revises: 0014
 """
 
+from alembic import op
+
+from core.tenancy import protect
+
 revision = "0015"
 down_revision: str | None = "0014"
 branch_labels = None
 depends_on = None
 
+STATEMENTS: tuple[str, ...] = (
+    """CREATE TABLE nas_heard (
+        tenant_id BIGINT NOT NULL,
+        nas_id BIGINT NOT NULL,
+        node TEXT COLLATE "C" NOT NULL,
+        since_at TIMESTAMP WITH TIME ZONE NOT NULL,
+        until_at TIMESTAMP WITH TIME ZONE NOT NULL,
+        CONSTRAINT pk_nas_heard PRIMARY KEY (tenant_id, nas_id, node)
+    ) WITH (fillfactor = 50)""",
+    *protect("nas_heard", app="SELECT", node="SELECT, INSERT, UPDATE, DELETE"),
+)
+
 
 def upgrade() -> None:
-    pass
+    connection = op.get_bind()
+    for statement in STATEMENTS:
+        connection.exec_driver_sql(statement)
 
 
 def downgrade() -> None:

@@ -17,7 +17,22 @@ own, the box must be configured to match.  Neither is a URL redirected by attrib
 from dataclasses import replace
 from typing import Final
 
-from nas_adapters.base import COA_PORT, Attr, clamped
+from nas_adapters import asking, naming
+from nas_adapters.base import (
+    COA_PORT,
+    NO_PATTERNS,
+    Abilities,
+    Attr,
+    Counting,
+    Identity,
+    Patterns,
+    Request,
+    SessionRef,
+    Step,
+    Unchangeable,
+    clamped,
+)
+from nas_adapters.changing import Rules, changed
 from nas_adapters.generic import standard
 from nas_adapters.profile import ServiceProfile
 
@@ -25,6 +40,16 @@ KBIT_MAX: Final = 2**31 - 1
 
 name = "accel_ppp"
 coa_port = COA_PORT
+abilities = Abilities(max_rate_bps=KBIT_MAX * 1000)
+counting = Counting()
+
+RULES: Final = Rules(
+    changeable=frozenset({"Filter-Id", "Session-Timeout"}), neutral={"Filter-Id": "0/0"}
+)
+
+
+def identify(request: Request, patterns: Patterns = NO_PATTERNS) -> Identity:
+    return asking.identify(request, patterns)
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:
@@ -39,6 +64,16 @@ def limits(profile: ServiceProfile) -> tuple[Attr, ...]:
     """None: it counts and has no attribute to stop at an amount."""
     del profile
     return ()
+
+
+def change(
+    wanted: ServiceProfile, applied: ServiceProfile | None, session: SessionRef
+) -> tuple[Step, ...] | Unchangeable:
+    return changed(render(wanted), None if applied is None else render(applied), session, RULES)
+
+
+def disconnect(session: SessionRef) -> Step | Unchangeable:
+    return naming.disconnect(session)
 
 
 def _walled(profile: ServiceProfile) -> ServiceProfile:

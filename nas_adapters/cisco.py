@@ -14,12 +14,37 @@ check it on the box.  A redirect needs a server group there (`ip:l4redirect=`), 
 `redirect_url` is not said.  IOS-XR uses other words (`subscriber:inacl=`): not this dialect.
 """
 
-from nas_adapters.base import Attr
+from typing import Final
+
+from nas_adapters import asking, naming
+from nas_adapters.base import (
+    NO_PATTERNS,
+    Abilities,
+    Attr,
+    Counting,
+    Identity,
+    Patterns,
+    Request,
+    SessionRef,
+    Step,
+    Unchangeable,
+)
+from nas_adapters.changing import Rules, changed
 from nas_adapters.generic import standard
 from nas_adapters.profile import ServiceProfile
 
 name = "cisco"
 coa_port = 1700  # of `aaa server radius dynamic-author` (unconfirmed)
+abilities = Abilities()
+counting = Counting()
+
+RULES: Final = Rules(
+    changeable=frozenset({"Cisco-Account-Info", "Session-Timeout", "Idle-Timeout"})
+)
+
+
+def identify(request: Request, patterns: Patterns = NO_PATTERNS) -> Identity:
+    return asking.identify(request, patterns)
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:
@@ -37,6 +62,16 @@ def limits(profile: ServiceProfile) -> tuple[Attr, ...]:
     """None: volume is cut by a prepaid service of the box, not by a user's attribute."""
     del profile
     return ()
+
+
+def change(
+    wanted: ServiceProfile, applied: ServiceProfile | None, session: SessionRef
+) -> tuple[Step, ...] | Unchangeable:
+    return changed(render(wanted), None if applied is None else render(applied), session, RULES)
+
+
+def disconnect(session: SessionRef) -> Step | Unchangeable:
+    return naming.disconnect(session)
 
 
 def policer(profile: ServiceProfile) -> str:

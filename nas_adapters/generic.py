@@ -10,13 +10,44 @@ Rates above 4.29 Gbit/s are said as 4.29 Gbit/s, all that 32 bits hold.
 
 from typing import Final
 
-from nas_adapters.base import COA_PORT, Attr, clamped
+from nas_adapters import asking, naming
+from nas_adapters.base import (
+    COA_PORT,
+    NO_PATTERNS,
+    UINT32_MAX,
+    Abilities,
+    Attr,
+    Counting,
+    Identity,
+    Patterns,
+    Request,
+    SessionRef,
+    Step,
+    Unchangeable,
+    clamped,
+)
+from nas_adapters.changing import Rules, changed
 from nas_adapters.profile import ServiceProfile
 
 INTERIM_MIN_S: Final = 60  # RFC 2869 §5.16: must not be smaller
 
 name = "generic"
 coa_port = COA_PORT
+abilities = Abilities(max_rate_bps=UINT32_MAX)
+counting = Counting()
+
+# RFC 5176 §3.6, as far as this dialect says them, and a vendor's attributes.  Whether a box
+# takes them is for it to say; an address it cannot take.
+RULES: Final = Rules(
+    changeable=frozenset(
+        {"WISPr-Bandwidth-Max-Up", "WISPr-Bandwidth-Max-Down", "Filter-Id"}
+        | {"WISPr-Redirection-URL", "Session-Timeout", "Idle-Timeout", "Acct-Interim-Interval"}
+    )
+)
+
+
+def identify(request: Request, patterns: Patterns = NO_PATTERNS) -> Identity:
+    return asking.identify(request, patterns)
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:
@@ -36,6 +67,16 @@ def limits(profile: ServiceProfile) -> tuple[Attr, ...]:
     """None: the RFCs know a limit in time only."""
     del profile
     return ()
+
+
+def change(
+    wanted: ServiceProfile, applied: ServiceProfile | None, session: SessionRef
+) -> tuple[Step, ...] | Unchangeable:
+    return changed(render(wanted), None if applied is None else render(applied), session, RULES)
+
+
+def disconnect(session: SessionRef) -> Step | Unchangeable:
+    return naming.disconnect(session)
 
 
 def standard(profile: ServiceProfile, *, with_pool: bool = True) -> list[Attr]:

@@ -16,7 +16,23 @@ number means no limit (vendor docs, of the attribute's older form), so it is not
 
 from typing import Final
 
-from nas_adapters.base import COA_PORT, UINT32_MAX, Attr, clamped
+from nas_adapters import asking, naming
+from nas_adapters.base import (
+    COA_PORT,
+    NO_PATTERNS,
+    UINT32_MAX,
+    Abilities,
+    Attr,
+    Counting,
+    Identity,
+    Patterns,
+    Request,
+    SessionRef,
+    Step,
+    Unchangeable,
+    clamped,
+)
+from nas_adapters.changing import MINOR, Rules, changed
 from nas_adapters.generic import standard
 from nas_adapters.profile import ServiceProfile
 
@@ -24,6 +40,27 @@ VOLUME_MAX: Final = UINT32_MAX - 1
 
 name = "huawei_bng"
 coa_port = COA_PORT
+abilities = Abilities(max_rate_bps=UINT32_MAX)
+counting = Counting()
+
+RATES: Final = frozenset(
+    f"HW-{direction}-{what}"
+    for direction in ("Input", "Output")
+    for what in (
+        "Committed-Information-Rate",
+        "Peak-Information-Rate",
+        "Committed-Burst-Size",
+    )
+)
+RULES: Final = Rules(
+    changeable=RATES | {"Filter-Id", "Session-Timeout", "Idle-Timeout"},
+    minor=MINOR | {"HW-Remanent-Volume"},
+)
+NAMING: Final = ("Acct-Session-Id",)
+
+
+def identify(request: Request, patterns: Patterns = NO_PATTERNS) -> Identity:
+    return asking.identify(request, patterns)
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:
@@ -43,6 +80,16 @@ def limits(profile: ServiceProfile) -> tuple[Attr, ...]:
         return ()
     kib = clamped(-(-profile.limit_octets // 1024), most=VOLUME_MAX)
     return (Attr("HW-Remanent-Volume", kib),)
+
+
+def change(
+    wanted: ServiceProfile, applied: ServiceProfile | None, session: SessionRef
+) -> tuple[Step, ...] | Unchangeable:
+    return changed(render(wanted), None if applied is None else render(applied), session, RULES)
+
+
+def disconnect(session: SessionRef) -> Step | Unchangeable:
+    return naming.disconnect(session)
 
 
 def _rate(direction: str, committed_bps: int | None, peak_bps: int) -> list[Attr]:

@@ -17,7 +17,22 @@ docs, which contradict themselves on the direction of counters: look at a sessio
 
 from typing import Final
 
-from nas_adapters.base import COA_PORT, Attr, words
+from nas_adapters import asking, naming
+from nas_adapters.base import (
+    COA_PORT,
+    NO_PATTERNS,
+    Abilities,
+    Attr,
+    Counting,
+    Identity,
+    Patterns,
+    Request,
+    SessionRef,
+    Step,
+    Unchangeable,
+    words,
+)
+from nas_adapters.changing import MINOR, Rules, changed
 from nas_adapters.generic import standard
 from nas_adapters.profile import Burst, ServiceProfile
 
@@ -26,6 +41,28 @@ PRIORITY: Final = 8
 
 name = "mikrotik"
 coa_port = COA_PORT  # its manual says 1700, its wiki 3799: look at `/radius incoming`
+abilities = Abilities(ack_is_proof=True, api="routeros")
+counting = Counting()
+
+# Its manual's list (vendor docs).  Filters are on none: an address list is reported to be
+# added by CoA (third-party code only) and by nobody to be removed, so a walled garden begins
+# and ends with a login.
+RULES: Final = Rules(
+    changeable=frozenset(
+        {"Mikrotik-Rate-Limit", "Session-Timeout", "Idle-Timeout"}
+        | {"Mikrotik-Recv-Limit", "Mikrotik-Recv-Limit-Gigawords"}
+        | {"Mikrotik-Xmit-Limit", "Mikrotik-Xmit-Limit-Gigawords"}
+    ),
+    minor=MINOR
+    | {"Mikrotik-Recv-Limit", "Mikrotik-Recv-Limit-Gigawords"}
+    | {"Mikrotik-Xmit-Limit", "Mikrotik-Xmit-Limit-Gigawords"}
+    | {"Mikrotik-Total-Limit", "Mikrotik-Total-Limit-Gigawords"},
+    neutral={"Mikrotik-Rate-Limit": "0/0"},
+)
+
+
+def identify(request: Request, patterns: Patterns = NO_PATTERNS) -> Identity:
+    return asking.identify(request, patterns)
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:
@@ -53,6 +90,16 @@ def limits(profile: ServiceProfile) -> tuple[Attr, ...]:
                 Attr(f"Mikrotik-{what}-Limit-Gigawords", gigawords),
             ]
     return tuple(attributes)
+
+
+def change(
+    wanted: ServiceProfile, applied: ServiceProfile | None, session: SessionRef
+) -> tuple[Step, ...] | Unchangeable:
+    return changed(render(wanted), None if applied is None else render(applied), session, RULES)
+
+
+def disconnect(session: SessionRef) -> Step | Unchangeable:
+    return naming.disconnect(session)
 
 
 def rate_limit(profile: ServiceProfile) -> str:

@@ -1,0 +1,89 @@
+"""A change in mid-session: what two renderings differ in, as far as a box can be told it.
+
+Three kinds of attributes.  What a box takes in a CoA is sent.  What it does not take, and
+matters, makes the whole change `Unchangeable`, because half of a change (the garden's speed
+without its filter) is worse than a new login.  And what is no reason to end a session:
+it stays as it is until the next login.
+
+Only differences are sent, or all that can be changed where nobody knows what the session
+has.  A box that keeps what it is not told is thereby not disturbed; one that forgets it
+(CoovaChilli) has a function of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nas_adapters.base import Attr, SessionRef, Step, Unchangeable, Verb
+from nas_adapters.naming import COMMON, NOTHING_NAMES_IT, is_narrow, named
+
+# No reason to end a session: the worst is that it ends later, or reports more often, than
+# wanted.  A time or an amount that is no longer wanted leads to a new login when it is over.
+MINOR = frozenset({"Session-Timeout", "Idle-Timeout", "Acct-Interim-Interval"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one box can be told in mid-session."""
+
+    changeable: frozenset[str]
+    minor: frozenset[str] = MINOR
+    # How an attribute is taken back that is not wanted any more.
+    neutral: Mapping[str, str | int] = field(default_factory=dict)
+    naming: tuple[str, ...] = COMMON
+
+
+def changed(
+    wanted: tuple[Attr, ...],
+    applied: tuple[Attr, ...] | None,
+    session: SessionRef,
+    rules: Rules,
+) -> tuple[Step, ...] | Unchangeable:
+    """At most one CoA-Request that turns one rendering into the other."""
+    different = difference(wanted, applied, rules)
+    if isinstance(different, Unchangeable):
+        return different
+    if not different:
+        return ()
+    return coa(session, different, rules.naming)
+
+
+def coa(
+    session: SessionRef, attributes: tuple[Attr, ...], naming: tuple[str, ...] = COMMON
+) -> tuple[Step, ...] | Unchangeable:
+    """One CoA-Request for this session."""
+    identification = named(session, naming)
+    if not is_narrow(identification):
+        return NOTHING_NAMES_IT
+    return (Step(Verb.COA, identification + attributes),)
+
+
+def difference(
+    wanted: tuple[Attr, ...], applied: tuple[Attr, ...] | None, rules: Rules
+) -> tuple[Attr, ...] | Unchangeable:
+    """The attributes to send: each that differs is sent with all its instances."""
+    if applied is None:
+        return tuple(attr for attr in wanted if attr.name in rules.changeable)
+    before, after = _by_name(applied), _by_name(wanted)
+    sent: list[Attr] = []
+    for name, attributes in after.items():
+        if before.get(name) == attributes:
+            continue
+        if name in rules.changeable:
+            sent += attributes
+        elif name not in rules.minor:
+            return Unchangeable(f"{name} cannot be changed in mid-session")
+    for name in before:
+        if name in after:
+            continue
+        if name in rules.neutral:
+            sent.append(Attr(name, rules.neutral[name]))
+        elif name not in rules.minor:
+            return Unchangeable(f"{name} cannot be taken back in mid-session")
+    return tuple(sent)
+
+
+def _by_name(attributes: tuple[Attr, ...]) -> dict[str, list[Attr]]:
+    found: dict[str, list[Attr]] = {}
+    for attr in attributes:
+        found.setdefault(attr.name, []).append(attr)
+    return found

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 import asyncpg
 import structlog
 
-from accounting import hearers, nas_days, rows, staging
+from accounting import hearers, nas_days, positions, rows, staging
 from accounting import marks as nas_marks
 from accounting.batch import Batch, Claim, Observers, Owners, nobody
 from accounting.folded import Folded, Stored
@@ -39,27 +39,6 @@ log = structlog.get_logger()
 LOCK: Final = 0x74757269  # "turi", of pg_advisory_xact_lock
 CLOSED_AT_ONCE_MAX: Final = 5_000
 NUMBERS_SPARE: Final = 64
-
-_POSITIONS: Final = """
-INSERT INTO spool_position (segment, worker, node, seq)
-SELECT segment, worker, $3, 0 FROM unnest($1::uuid[], $2::text[]) AS s (segment, worker)
- ORDER BY segment ON CONFLICT (segment) DO NOTHING
-"""
-_LOCK_POSITIONS: Final = """
-SELECT segment, seq FROM spool_position WHERE segment = ANY ($1::uuid[])
- ORDER BY segment FOR UPDATE
-"""
-_WHERE: Final = "SELECT segment, seq FROM spool_position WHERE segment = ANY ($1::uuid[])"
-_ADVANCE: Final = """
-UPDATE spool_position AS p SET seq = s.seq, updated_at = now()
-  FROM unnest($1::uuid[], $2::bigint[]) AS s (segment, seq) WHERE p.segment = s.segment
-"""
-
-# A segment that was unlinked may be there again after a power cut, so its position stays.
-_PRUNE: Final = """
-DELETE FROM spool_position
- WHERE node = $1 AND updated_at < now() - interval '7 days' AND segment <> ALL ($2::uuid[])
-"""
 
 
 class Moved(Exception):
@@ -131,10 +110,8 @@ class Ingest:
             await self.observe(tx, batch)
         else:
             await self._stand_in(tx, batch)
-        await connection.execute(
-            _ADVANCE,
-            [portion.segment for portion in reading.portions],
-            [portion.records[-1].seq for portion in reading.portions],
+        await positions.advance(
+            connection, {portion.segment: portion.last_seq for portion in reading.portions}
         )
         await hearers.note(connection, self._node, reading)
         tallied = nas_days.tallied(batch.groups, reading)
@@ -184,15 +161,12 @@ class Ingest:
         return await nas_marks.unfinished(await staging.begin(tx))
 
     async def prune(self, tx: Tx, present: Collection[UUID]) -> None:
-        """Forget positions that nobody has asked for in a week; those of `present` stay."""
-        connection = await staging.begin(tx)
-        await connection.execute(_PRUNE, self._node, list(present))
+        """Forget positions of segments that cannot come any more; `present` are on our disk."""
+        await positions.prune(await staging.begin(tx), self._node, present)
 
     async def positions(self, tx: Tx, asked: Collection[UUID]) -> dict[UUID, int]:
         """Where the database is in these segments; 0: it does not know the segment."""
-        connection = await staging.begin(tx)
-        found = {row["segment"]: row["seq"] for row in await connection.fetch(_WHERE, list(asked))}
-        return {segment: found.get(segment, 0) for segment in asked}
+        return await positions.known(await staging.begin(tx), asked)
 
     async def observe(self, tx: Tx, batch: Batch) -> None:
         for observer in self._observers:
@@ -217,15 +191,11 @@ class Ingest:
     async def _lock_positions(
         self, connection: asyncpg.Connection, portions: Sequence[Portion]
     ) -> None:
-        segments = [portion.segment for portion in portions]
-        assert len(set(segments)) == len(segments), "a portion a segment"
-        await connection.execute(
-            _POSITIONS, segments, [portion.worker for portion in portions], self._node
-        )
-        found = await connection.fetch(_LOCK_POSITIONS, segments)
-        positions = {row["segment"]: row["seq"] for row in found}
-        if any(positions[portion.segment] != portion.after_seq for portion in portions):
-            raise Moved(positions)
+        segments = {portion.segment: portion.worker for portion in portions}
+        assert len(segments) == len(portions), "a portion a segment"
+        found = await positions.locked(connection, segments, self._node)
+        if any(found[portion.segment] != portion.after_seq for portion in portions):
+            raise Moved(found)
 
     async def _count(
         self,

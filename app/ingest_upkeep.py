@@ -45,13 +45,14 @@ async def keep_up(settings: Settings, drain: Drain, clock: Clock) -> None:
 
 
 async def _step(settings: Settings, drain: Drain, clock: Clock) -> bool:
+    # First, whatever keeps us from the days: other nodes go by what we say of our segments.
+    await drain.prune()
     owner = await connect(str(settings.database_url), None)
     try:
         async with within(TIMEOUT_S, "the days of raw packets"):
             kept = await partitions.keep_up(owner, clock.now(), settings.accounting.keep_raw_days)
     finally:
         owner.terminate()
-    await drain.prune()
     if kept.made or kept.dropped or kept.late or kept.forgotten:
         log.info(
             "partitions",

@@ -2,8 +2,8 @@
 day, and dead letters, which are packets too.
 
 Goes as days do: in small steps, the oldest day in a run.  A letter goes after its packet, or
-a rebuild would take that for a record that was never looked at.  The caller says by which
-clock something is old.
+a rebuild would take that for a record that was never looked at; and not before, however many
+there are (`dead_letter_alarm`).  The caller says by which clock something is old.
 """
 
 from datetime import UTC, datetime, timedelta

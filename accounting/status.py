@@ -21,6 +21,8 @@ class IngestStatus(msgspec.Struct):
     waiting: int  # records on the disk that are not in the database, a moment ago
     oldest_undrained_at: float  # 0: nothing waits
     drained_at: float  # 0: not since the start
+    dead_letters_kept: int = 0  # in the database, of all nodes; `dead_letters` are our own
+    dead_letters_alarm: bool = False
 
 
 class NasQualityStatus(msgspec.Struct):

@@ -11,6 +11,8 @@ import os
 import structlog
 
 from aaa import live_feed
+from accounting.again import again
+from accounting.dead_letter_alarm import DeadLetterAlarm
 from accounting.drain import Drain, Progress
 from accounting.nas_views import NasViews
 from accounting.quality_report import QualityReport
@@ -32,6 +34,7 @@ STATUS_EVERY_S = 1.0
 # The collector looks at every list of a batch again and again and finds no garbage: half of
 # the processor's time.  What little there is in cycles can wait for a minute.
 COLLECT_EVERY_S = 60.0
+LETTERS_EVERY_S = 60.0
 CONNECTIONS = 4
 
 
@@ -56,6 +59,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
         is_refusing=SpoolWatch(paths.status, clock).is_refusing,
     )
     quality = QualityReport(database, clock, status.Reporter(paths.status, "quality").tell)
+    letters = DeadLetterAlarm(database, settings.accounting.dead_letters_alarm_at)
     started_at = clock.unix_s()
     reporter = status.Reporter(paths.status, "ingest")
     alarm = _Alarm()
@@ -70,13 +74,14 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
             quality.run(),
             ingest_upkeep.keep_up(settings, drain, clock),
             ingest_upkeep.sum_days(database),
+            again("dead_letters", letters.look, LETTERS_EVERY_S),
         )
     ]
     ready()
     try:
         while not stop.is_set() and not any(task.done() for task in tasks):
             alarm.watch(drain.progress, clock.unix_s())
-            reporter.tell(_status(drain.progress, started_at))
+            reporter.tell(_status(drain.progress, letters, started_at))
             if clock.monotonic() >= collect_at:
                 gc.collect()
                 collect_at = clock.monotonic() + COLLECT_EVERY_S
@@ -106,7 +111,7 @@ async def _drain(drain: Drain, views: NasViews) -> None:
     await drain.run()
 
 
-def _status(progress: Progress, started_at: float) -> IngestStatus:
+def _status(progress: Progress, letters: DeadLetterAlarm, started_at: float) -> IngestStatus:
     return IngestStatus(
         pid=os.getpid(),
         started_at=started_at,
@@ -118,6 +123,8 @@ def _status(progress: Progress, started_at: float) -> IngestStatus:
         waiting=progress.waiting,
         oldest_undrained_at=progress.oldest_at,
         drained_at=progress.drained_at,
+        dead_letters_kept=letters.kept,
+        dead_letters_alarm=letters.is_on,
     )
 
 

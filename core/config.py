@@ -125,6 +125,7 @@ class AccountingSettings(_Part):
     spool_bytes_max: Annotated[int, Field(ge=MIB, le=2**44)] = 2048 * MIB
     spool_records_max: Annotated[int, Field(ge=1_000, le=10**10)] = 5_000_000
     spool_alarm_at: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.7
+    dead_letters_alarm_at: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
 
 
 class DirectorySettings(_Part):

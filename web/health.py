@@ -79,6 +79,8 @@ def _accounting(directory: Path, workers: Sequence[WorkerStatus], now_s: float) 
     oldest_s = now_s - said.oldest_undrained_at if said.oldest_undrained_at else 0.0
     if oldest_s > LATE_AFTER_S:
         alarms.add("not-drained")
+    if said.dead_letters_alarm:
+        alarms.add("dead-letters")
     return AccountingHealth(said.waiting, round(max(0.0, oldest_s), 3), tuple(sorted(alarms)))
 
 

@@ -165,6 +165,16 @@ def _of_ingest(said: IngestStatus, now_s: float) -> Iterator[Metric]:
         "how long the oldest record has waited for the database",
         max(0.0, now_s - oldest_at) if oldest_at else 0.0,
     )
+    yield GaugeMetricFamily(
+        "turnpike_dead_letters",
+        "records in the database that could not be counted, of all nodes",
+        said.dead_letters_kept,
+    )
+    yield GaugeMetricFamily(
+        "turnpike_dead_letters_is_alarming",
+        "1 while these are more than accounting.dead_letters_alarm_at",
+        float(said.dead_letters_alarm),
+    )
     for field, text in _INGEST_COUNTS:
         yield CounterMetricFamily(f"turnpike_ingest_{field}", text, getattr(said, field))
 

@@ -74,8 +74,10 @@ def test_a_file_of_another_version_or_half_gone_is_left_out(tmp_path: Path) -> N
     assert assess(tmp_path, NOW) == Health(True, 1, "away", None, None, UNKNOWN)
 
 
-def ingest(directory: Path, *, waiting: int = 0, oldest_at: float = 0.0) -> None:
-    said = IngestStatus(1, NOW, True, 5, 1, 0, 0, waiting, oldest_at, NOW)
+def ingest(
+    directory: Path, *, waiting: int = 0, oldest_at: float = 0.0, letters: bool = False
+) -> None:
+    said = IngestStatus(1, NOW, True, 5, 1, 0, 0, waiting, oldest_at, NOW, 9, letters)
     status.write(directory, "ingest", said)
     os.utime(directory / "ingest.json", (NOW, NOW))
 
@@ -93,6 +95,12 @@ def test_a_record_that_waits_for_a_minute_is_an_alarm_and_logins_go_on(tmp_path:
     health = assess(tmp_path, NOW)
     assert health.serving
     assert health.accounting == AccountingHealth(1, LATE_AFTER_S + 1, ("not-drained",))
+
+
+def test_too_many_records_that_could_not_be_counted_are_an_alarm(tmp_path: Path) -> None:
+    worker(tmp_path, 0)
+    ingest(tmp_path, letters=True)
+    assert assess(tmp_path, NOW).accounting == AccountingHealth(0, 0.0, ("dead-letters",))
 
 
 def test_an_ingest_that_fell_silent_is_an_alarm_while_there_are_records(tmp_path: Path) -> None:

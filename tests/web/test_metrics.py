@@ -134,7 +134,7 @@ def test_a_node_that_has_just_begun_answers_with_nothing_to_tell(tmp_path: Path)
 def test_records_are_counted_from_the_port_to_the_database(tmp_path: Path) -> None:
     said = WorkerStatus(7, 1.8e9, [client()], {}, 0, 0, False, SPOOL)
     status.write(tmp_path, "worker-0", said)
-    late = IngestStatus(1, 1.8e9, True, 15, 2, 1, 4, 25, Clock().unix_s() - 61.0, 0.0)
+    late = IngestStatus(1, 1.8e9, True, 15, 2, 1, 4, 25, Clock().unix_s() - 61.0, 0.0, 7, True)
     status.write(tmp_path, "ingest", late)
     samples = scrape(tmp_path)
     one = {"worker": "0", "tenant": "1", "nas": "bras-1"}
@@ -149,6 +149,8 @@ def test_records_are_counted_from_the_port_to_the_database(tmp_path: Path) -> No
     assert 61 <= of(samples, "turnpike_ingest_oldest_undrained_seconds") < 70
     assert of(samples, "turnpike_ingest_records_total") == 15
     assert of(samples, "turnpike_ingest_dead_letters_total") == 1
+    assert of(samples, "turnpike_dead_letters") == 7
+    assert of(samples, "turnpike_dead_letters_is_alarming") == 1
 
 
 def test_how_a_nas_reports_is_there(tmp_path: Path) -> None:

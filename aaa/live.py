@@ -148,7 +148,7 @@ class Live:
         """Open it, or leave that for later."""
         try:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _allocate(self._path / "lock.mdb")
+            allocate(self._path / "lock.mdb")
             environment = lmdb.open(
                 str(self._path),
                 map_size=MAP_SIZE_OCTETS,
@@ -189,7 +189,7 @@ class Live:
             self.close()
 
 
-def _allocate(path: Path) -> None:
+def allocate(path: Path) -> None:
     """Give the lock file its blocks now: in a hole of it, a full disk would be SIGBUS."""
     if path.exists() and path.stat().st_size >= LOCK_SIZE_OCTETS:
         return

@@ -39,6 +39,12 @@ class Profile(Base):
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "code"),
+        *(
+            ForeignKeyConstraint(
+                ["tenant_id", column], ["pool.tenant_id", "pool.id"], ondelete="RESTRICT"
+            )
+            for column in ("ipv4_pool_id", "ipv6_pool_id", "delegated_pool_id")
+        ),
         CheckConstraint("at_limit IN ('reject', 'kick_oldest')", name="at_limit"),
         CheckConstraint("session_limit >= 0", name="session_limit"),
         CheckConstraint("quota_octets > 0 AND quota_time_s > 0", name="quota"),
@@ -72,7 +78,11 @@ class Profile(Base):
     at_limit: Mapped[str] = mapped_column(Text, server_default="reject")
     session_timeout_s: Mapped[int | None] = mapped_column(BigInteger)  # 32 bits unsigned
     interim_s: Mapped[int | None] = mapped_column(server_default="300")
-    address_pool: Mapped[str | None] = mapped_column(Text)
+    address_pool: Mapped[str | None] = mapped_column(Text)  # a pool that the NAS has
+    # Pools of ours (`aaa.pools_models`), by the kind of what they give.
+    ipv4_pool_id: Mapped[int | None] = mapped_column(BigInteger)
+    ipv6_pool_id: Mapped[int | None] = mapped_column(BigInteger)
+    delegated_pool_id: Mapped[int | None] = mapped_column(BigInteger)
     quota_octets: Mapped[int | None] = mapped_column(BigInteger)
     quota_time_s: Mapped[int | None] = mapped_column(BigInteger)
     quota_direction: Mapped[str] = mapped_column(Text, server_default="total")
@@ -91,6 +101,10 @@ class Subscriber(Base):
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "username"),  # serves the search by prefix, too
+        *(
+            Index(None, "tenant_id", column, postgresql_where=text(f"{column} IS NOT NULL"))
+            for column in ("static_ipv4", "static_ipv6_prefix", "delegated_ipv6")
+        ),
         CheckConstraint("when_suspended IN ('reject', 'walled_garden')", name="when_suspended"),
     )
 

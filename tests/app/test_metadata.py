@@ -35,7 +35,7 @@ async def test_a_constraint_of_the_models_is_one_of_the_schema(fresh_database_ur
     async with owner.connect() as connection:
         found = await connection.exec_driver_sql(
             "SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
-            " AND contype IN ('c', 'f', 'p', 'u') AND conrelid <> 'alembic_version'::regclass"
+            " AND contype IN ('c', 'f', 'p', 'u', 'x') AND conrelid <> 'alembic_version'::regclass"
         )
         assert set(found.scalars()) == wanted
     await owner.dispose()

@@ -50,6 +50,18 @@ async def _insert(owner: asyncpg.Connection, code: str, octet: int) -> int:
                 crossed_at)
             VALUES ({subscriber_id}, {tenant_id}, now(), 100, now());
         INSERT INTO quota_state (subscriber_id, tenant_id) VALUES ({subscriber_id}, {tenant_id});
+        WITH made AS (INSERT INTO pool (tenant_id, name, kind, prefix_length, block_length,
+                lease_s, hold_s)
+            VALUES ({tenant_id}, 'home', 'ipv4', 32, 28, 60, 60) RETURNING id),
+        network AS (INSERT INTO pool_network (pool_id, network, tenant_id)
+            SELECT id, '10.0.0.0/24', {tenant_id} FROM made),
+        node AS (INSERT INTO pool_node (pool_id, node, tenant_id, free, seen_at)
+            SELECT id, 'a', {tenant_id}, 1, now() FROM made)
+        INSERT INTO pool_block (tenant_id, pool_id, network, node, store, free_at)
+            SELECT {tenant_id}, id, '10.0.0.0/28', 'a', '', now() FROM made;
+        INSERT INTO pool_lease (tenant_id, address, pool_id, block_id, node, class_nonce, until_at)
+            SELECT tenant_id, '10.0.0.1/32', pool_id, id, 'a', '', now() FROM pool_block
+             WHERE tenant_id = {tenant_id};
         INSERT INTO subscriber_nas (subscriber_id, tenant_id, nas_id)
             VALUES ({subscriber_id}, {tenant_id}, {nas_id});
         INSERT INTO decision (tenant_id, decision_uid, at, outcome)

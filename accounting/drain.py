@@ -39,7 +39,8 @@ RECORDS_MAX: Final = 10_000  # about 50 MB, and as much again of the next batch
 PAUSE_S: Final = 0.2  # when there was little: a transaction costs more than a record
 LITTLE: Final = 500
 RETRY_S_MIN: Final = 0.2
-RETRY_S_MAX: Final = 5.0
+RETRY_S_MAX: Final = 5.0  # of a database that answers, and does not take what we have
+ASK_EVERY_S: Final = 0.3
 # The longest honest batch has thousands of records that each close or divide a session.
 TRANSACTION_TIMEOUT_S: Final = 60.0
 ANSWER_TIMEOUT_S: Final = 30.0
@@ -109,7 +110,8 @@ class Drain:
                     self._positions.clear()
                     self._restarts = None
                     await asyncio.sleep(wait_s)
-                    wait_s = min(wait_s * 2, RETRY_S_MAX)
+                    was_away = await self._outlast()
+                    wait_s = RETRY_S_MIN if was_away else min(wait_s * 2, RETRY_S_MAX)
                     continue
                 self.progress.is_connected = True
                 wait_s = RETRY_S_MIN
@@ -118,6 +120,28 @@ class Drain:
         finally:
             await self._forget_ahead()
             self._spools.close()
+
+    async def _outlast(self) -> bool:
+        """Wait until the database answers; whether it was away.
+
+        To ask costs nothing, so it is asked often: a batch that is read each time for a
+        database that is not there would cost logins the processor.
+        """
+        was_away = False
+        while True:
+            try:
+                async with (
+                    within(ANSWER_TIMEOUT_S, "asking whether it is there"),
+                    self._database.transaction(),
+                ):
+                    return was_away
+            except Exception as error:
+                if not is_the_worlds(error):
+                    raise
+            was_away = True
+            self.progress.failures += 1
+            await self.look()
+            await asyncio.sleep(ASK_EVERY_S)
 
     async def step(self) -> int:
         """One batch; returns how many records it had.
@@ -181,8 +205,9 @@ class Drain:
 
     async def look(self) -> None:
         """Say what waits on the disk and count nothing, for as long as nothing may be counted."""
-        reading = await asyncio.to_thread(self._read, dict(self._positions))
-        self.progress.oldest_at = self._spools.oldest_at(reading.portions)
+        portions = await asyncio.to_thread(self._spools.read, self._positions, self._positions, 1)
+        self.progress.waiting = self._spools.waiting
+        self.progress.oldest_at = self._spools.oldest_at(portions)
 
     async def prune(self) -> None:
         """Forget the positions of segments that are long gone."""

@@ -17,7 +17,8 @@ from core.postgres import Cluster
 
 log = structlog.get_logger()
 
-WATCH_EVERY_S = 1.0
+WATCH_EVERY_S = 0.2  # a look at a small file
+RETRY_S = 1.0
 RETRY_S_MAX = 5.0
 
 
@@ -70,8 +71,10 @@ class DatabaseKeeper:
 
     async def keep(self) -> None:
         """Start the private cluster again whenever it is gone, until cancelled."""
+        wait_s = WATCH_EVERY_S
         while self._cluster is not None:
-            await asyncio.sleep(WATCH_EVERY_S)
+            await asyncio.sleep(wait_s)
+            wait_s = WATCH_EVERY_S
             if await asyncio.to_thread(self._cluster.is_running):
                 continue
             log.warning("database_gone")
@@ -79,6 +82,7 @@ class DatabaseKeeper:
                 await asyncio.to_thread(self._start, self._cluster)
             except (Refused, OSError) as error:
                 log.error("database_not_started", reason=str(error))  # noqa: TRY400 - no bug
+                wait_s = RETRY_S
 
     def close(self) -> None:
         """Stop the private cluster, unless a command still uses it; for good."""

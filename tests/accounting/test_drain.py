@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -12,6 +13,7 @@ import pytest_asyncio
 from accounting.batch import Batch, Claim
 from accounting.drain import Drain
 from accounting.ingest import Ingest
+from accounting.records import NasView
 from accounting.segment import SegmentWriter
 from accounting.spool_reader import Segment
 from core.clock import Clock
@@ -30,7 +32,8 @@ from tests.accounting.ingesting import (
     totals,
     until,
 )
-from tests.conftest import execute
+from tests.accounting.spooling import until as until_true
+from tests.conftest import beside, execute
 from tests.passage import passage
 
 MB = 1_000_000
@@ -167,6 +170,37 @@ async def test_connections_that_break_at_any_moment_lose_and_double_nothing(
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+    await all_is_counted_once(fresh_database_url)
+
+
+@pytest.mark.slow
+async def test_a_database_that_is_away_is_asked_for_again_and_no_batch_is_read_meanwhile(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    """Fault D2: records are stored soon after its return, and logins have the processor."""
+    lives(tmp_path)
+    read = 0
+
+    def views() -> Mapping[int, NasView]:
+        nonlocal read
+        read += 1
+        return {}
+
+    server, name = beside(fresh_database_url, "postgres"), urlsplit(fresh_database_url).path[1:]
+    await execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    database = NodeDatabase(fresh_database_url)
+    drain = Drain(tmp_path, database, Ingest("test"), Clock(), views=views)
+    running = asyncio.create_task(drain.run())
+    await until_true(lambda: drain.progress.failures >= 4, 20.0)
+    assert read == 1
+    assert drain.progress.waiting > 0
+    assert drain.progress.oldest_at > 0
+    await execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    await until_true(lambda: not files(tmp_path), 20.0)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    await database.dispose()
     await all_is_counted_once(fresh_database_url)
 
 

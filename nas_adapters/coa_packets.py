@@ -3,7 +3,7 @@
 Sans-IO.  When to send, and to whom, is `coa_lane`'s business.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from core.octets import to_text
@@ -37,12 +37,8 @@ _ADDED_OCTETS_MAX: Final = 6 + 18  # Event-Timestamp, Message-Authenticator
 class Sealed:
     """A request as it leaves, every time the same, with what proves a reply to be its own."""
 
-    octets: bytes
+    octets: bytes = field(repr=False)
     secret: SharedSecret
-
-    @property
-    def identifier(self) -> int:
-        return self.octets[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +94,12 @@ def read(dictionary: Dictionary, sealed: Sealed, packet: Packet) -> Reply | Igno
         return Ignored.CODE
     if not sealed.secret.authenticates_reply(packet, asked):
         return Ignored.AUTHENTICATOR
-    if packet.message_authenticator_at and not sealed.secret.signs_reply(packet, asked):
+    # RFC 5176 §3.4 signs the request's authenticator (as hostapd does); FreeRADIUS 3 signs zeros
+    # (seen with 3.2.1).  Both need the secret, and the authenticator above is proven already.
+    secret = sealed.secret
+    if packet.message_authenticator_at and not (
+        secret.signs_reply(packet, asked) or secret.signs(packet)
+    ):
         return Ignored.SIGNATURE
     cause = packet.get(ERROR_CAUSE)
     return Reply(

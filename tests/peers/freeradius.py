@@ -71,6 +71,34 @@ modules {{
     files {{
         usersfile = {directory}/users
     }}
+    always ok {{
+        rcode = ok
+    }}
+    always reject {{
+        rcode = reject
+    }}
+}}
+server nas {{
+    listen {{
+        type = coa
+        ipaddr = 127.0.0.1
+        port = {coa}
+    }}
+    recv-coa {{
+        if (&Acct-Session-Id == "gone") {{
+            update reply {{
+                Error-Cause := Session-Context-Not-Found
+                Reply-Message := "no such session"
+            }}
+            reject
+        }}
+        update reply {{
+            User-Name := "%{{Packet-Type}} for %{{User-Name}}"
+            Event-Timestamp := "%{{integer:Event-Timestamp}}"
+            Message-Authenticator := 0x00
+        }}
+        ok
+    }}
 }}
 server default {{
     listen {{
@@ -112,15 +140,16 @@ class FreeRadius:
 
     auth: tuple[str, int]
     acct: tuple[str, int]
+    coa: tuple[str, int]  # a NAS of a kind: ends and changes any session but "gone"
 
 
 @contextmanager
 def freeradius(program: str, secret: str, users: Mapping[str, str]) -> Iterator[FreeRadius]:
     """Serve `users`, name to password."""
     directory = Path(tempfile.mkdtemp(prefix="peer-freeradius-"))
-    auth, acct = _free_port(), _free_port()
+    auth, acct, coa = _free_port(), _free_port(), _free_port()
     (directory / "radiusd.conf").write_text(
-        CONFIGURATION.format(directory=directory, secret=secret, auth=auth, acct=acct)
+        CONFIGURATION.format(directory=directory, secret=secret, auth=auth, acct=acct, coa=coa)
     )
     (directory / "dictionary").write_text("$INCLUDE /usr/share/freeradius/dictionary\n")
     (directory / "users").write_text(
@@ -146,7 +175,7 @@ def freeradius(program: str, secret: str, users: Mapping[str, str]) -> Iterator[
         )
         if process.poll() is not None:
             raise DidNot(log.read_text()[-3000:])
-        yield FreeRadius(("127.0.0.1", auth), ("127.0.0.1", acct))
+        yield FreeRadius(("127.0.0.1", auth), ("127.0.0.1", acct), ("127.0.0.1", coa))
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

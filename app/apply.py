@@ -15,6 +15,7 @@ from sqlalchemy import text
 from aaa import profiles
 from aaa.profiles import ProfileSpec, StoredProfile
 from app.apply_subscribers import put_subscribers
+from app.apply_ways import put_ways
 from app.manifest import Manifest, NasEntry
 from app.manifest_difference import changes
 from core import tenancy
@@ -103,6 +104,8 @@ async def _apply(tx: Tx, vault: Vault, manifest: Manifest, scope: _Scope, now: d
     stored_plans = await profiles.all_of(tx)
     _refuse_unknown_names(manifest, stored_nases, stored_plans)
     await _put_nases(tx, vault, scope, manifest.nases, stored_nases, now)
+    ways = [(entry.spec.name, way) for entry in manifest.nases for way in entry.ways]
+    scope.lines.extend(await put_ways(tx, vault, scope.tenant_id, ways, now=now))
     await _put_plans(tx, scope, manifest.plans, stored_plans)
     scope.lines.extend(
         await put_subscribers(tx, vault, scope.tenant_id, manifest.subscribers, now=now)

@@ -11,9 +11,10 @@ from typing import Final, Protocol, TypeVar
 
 from aaa.profiles import ProfileSpec
 from aaa.subscribers import SubscriberSpec
-from app import manifest_quota
+from app import manifest_quota, manifest_ways
 from app import manifest_values as values
 from app.manifest_table import Table
+from app.manifest_ways import WayEntry
 from core.errors import Invalid, Refused
 from core.secret import Secret
 from nas_adapters.mac import normalise
@@ -40,6 +41,7 @@ class NasEntry:
     spec: NasSpec
     secret: Secret | None  # None: an existing box keeps its own
     coa_secret: Secret | None  # the same; a new box has none beside `secret`
+    ways: tuple[WayEntry, ...] = ()  # those that are not named stay as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +122,15 @@ def _nas(table: Table) -> NasEntry:
     table.only(
         *("name", "address", "identifier", "secret", "vendor", "require_message_authenticator"),
         *("coa_port", "coa_secret", "swap_octets", "line_rate"),
+        *manifest_ways.KEYS,
     )
+    vendor_name = table.take("vendor", _vendor, "generic")
     return NasEntry(
         NasSpec(
             name=table.need("name", values.name),
             address=table.need("address", values.network),
             identifier=table.take("identifier", values.exact, ""),
-            vendor=table.take("vendor", _vendor, "generic"),
+            vendor=vendor_name,
             require_message_authenticator=table.take(
                 "require_message_authenticator", values.flag, True
             ),
@@ -136,6 +140,7 @@ def _nas(table: Table) -> NasEntry:
         ),
         secret=table.take("secret", values.shared_secret, None, is_secret=True),
         coa_secret=table.take("coa_secret", values.shared_secret, None, is_secret=True),
+        ways=manifest_ways.ways(table, vendor_name),
     )
 
 

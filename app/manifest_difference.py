@@ -11,10 +11,11 @@ from typing import Final
 from aaa.profiles import ProfileSpec
 from aaa.subscribers import SubscriberSpec
 from core.units import octets_text, rate_text, time_text
+from nas_adapters.api_access import ApiSpec, SnmpSpec
 from nas_adapters.profile import Burst
 from nas_adapters.registry import NasSpec
 
-Spec = NasSpec | ProfileSpec | SubscriberSpec
+Spec = NasSpec | ProfileSpec | SubscriberSpec | ApiSpec | SnmpSpec
 
 # Where the manifest calls a thing otherwise than the domain does.
 KEYS: Final[Mapping[str, str]] = {

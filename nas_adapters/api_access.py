@@ -4,9 +4,7 @@ Pure.  Secrets are no part of a spec, so that none can be shown with it; `Access
 made ready to be used: the host resolved, the port filled in, the secret open.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from core.secret import Secret
@@ -15,10 +13,7 @@ ROUTEROS: Final = "routeros"
 UNIFI: Final = "unifi"
 API_KINDS: Final = (ROUTEROS, UNIFI)
 SNMP: Final = "snmp"
-
-API_OF_VENDOR: Final[Mapping[str, str]] = MappingProxyType(
-    {"mikrotik": ROUTEROS, "ubiquiti": UNIFI}
-)
+SNMP_PORT: Final = 161
 
 AUTHENTICATIONS: Final = ("sha", "sha224", "sha256", "sha384", "sha512", "md5")
 PRIVACIES: Final = ("aes128", "aes192", "aes256", "des")
@@ -83,10 +78,10 @@ class SnmpAccess:
 
 
 def port_of(kind: str, *, tls: bool) -> int:
-    """Where a box listens unless told otherwise."""
+    """Where an API listens unless told otherwise; of a UniFi controller, that of UniFi OS."""
     if kind == ROUTEROS:
         return 8729 if tls else 8728
-    return 443 if kind == UNIFI else 161
+    return 443
 
 
 def fingerprint(written: str) -> str | None:

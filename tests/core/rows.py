@@ -62,6 +62,8 @@ async def _insert(owner: asyncpg.Connection, code: str, octet: int) -> int:
         INSERT INTO pool_lease (tenant_id, address, pool_id, block_id, node, class_nonce, until_at)
             SELECT tenant_id, '10.0.0.1/32', pool_id, id, 'a', '', now() FROM pool_block
              WHERE tenant_id = {tenant_id};
+        INSERT INTO nas_api (nas_id, way, tenant_id, kind, secrets_sealed)
+            VALUES ({nas_id}, 'snmp', {tenant_id}, '2c', 'x');
         INSERT INTO subscriber_nas (subscriber_id, tenant_id, nas_id)
             VALUES ({subscriber_id}, {tenant_id}, {nas_id});
         INSERT INTO decision (tenant_id, decision_uid, at, outcome)

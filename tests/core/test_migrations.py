@@ -93,10 +93,10 @@ async def test_an_old_program_refuses_a_newer_schema_and_names_both(
 ) -> None:
     await execute(fresh_database_url, "UPDATE alembic_version SET version_num = '9999'")
     before = await tables(fresh_database_url)
-    with pytest.raises(SchemaTooNew, match=r"9999.*0015"):
+    with pytest.raises(SchemaTooNew, match=r"9999.*0016"):
         await runner.upgrade(fresh_database_url)
     found = await runner.status(fresh_database_url)
-    assert found == Status("9999", "0015", is_newer=True)
+    assert found == Status("9999", "0016", is_newer=True)
     with pytest.raises(SchemaTooNew):
         runner.require_current(found)
     assert await tables(fresh_database_url) == before

@@ -46,6 +46,7 @@ class Batch:
     heard_again: set[int] = field(default_factory=set)  # sessions that had been silent
     unclosed: int = 0  # groups that a mark should have closed, and could not
     doubted: set[int] = field(default_factory=set)  # sessions of those, marked only now
+    stood_in: bool = False  # an observer failed, and all of them work out anew what is here
 
     def sessions(self) -> Iterator[SessionNow]:
         """What changed.  Worked out when asked: most who look at a batch ask once or never."""

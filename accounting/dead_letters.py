@@ -14,6 +14,7 @@ import asyncpg
 from sqlalchemy import select
 
 from accounting import staging
+from accounting.batch import Batch
 from accounting.ingest import Ingest
 from accounting.models import DeadLetter
 from accounting.nas_views import views_in
@@ -56,6 +57,7 @@ class Letter:
 class Retried:
     counted: int = 0
     still_dead: int = 0
+    stood_in: int = 0  # counted; whoever watches ingest failed at them, and works them out anew
 
 
 async def newest(
@@ -108,25 +110,26 @@ async def retry(
     for number in sorted(ids):
         try:
             async with database.transaction() as tx:
-                reason = await _retry(tx, ingest, tenant_id, number)
+                found = await _retry(tx, ingest, tenant_id, number)
         except Exception as error:
             if is_the_worlds(error):
                 raise
-            reason = f"bug: {in_a_line(error)}"
-        if reason is None:
+            found = f"bug: {in_a_line(error)}"
+        if found is None:
             continue
-        if not reason:
+        if isinstance(found, Batch):
             told.counted += 1
+            told.stood_in += found.stood_in
             continue
         told.still_dead += 1
         async with database.transaction() as tx:
             connection = await staging.begin(tx)
-            await connection.execute(_STILL, number, reason)
+            await connection.execute(_STILL, number, found)
     return told
 
 
-async def _retry(tx: Tx, ingest: Ingest, tenant_id: int, number: int) -> str | None:
-    """Empty: it is counted.  Else why it is not.  None: it is gone."""
+async def _retry(tx: Tx, ingest: Ingest, tenant_id: int, number: int) -> Batch | str | None:
+    """What it did, now that it is counted.  Else why it is not.  None: it is gone."""
     connection = await staging.begin(tx)
     row = await connection.fetchrow(_READ, tenant_id, number)
     if row is None:
@@ -134,7 +137,7 @@ async def _retry(tx: Tx, ingest: Ingest, tenant_id: int, number: int) -> str | N
     reading = _reading(row, await views_in(connection, row["nas_id"]))
     if reading.dead:
         return reading.dead[0].reason
-    await ingest.again(tx, reading)
+    batch = await ingest.again(tx, reading)
     [raw_row] = reading.raw
     await connection.execute(
         _LINEAGE,
@@ -145,7 +148,7 @@ async def _retry(tx: Tx, ingest: Ingest, tenant_id: int, number: int) -> str | N
         raw_row[COUNTED_AS_AT],
     )
     await connection.execute(_COUNTED, number)
-    return ""
+    return batch
 
 
 def _reading(row: asyncpg.Record, views: Mapping[int, NasView]) -> Reading:

@@ -127,7 +127,7 @@ class Ingest:
         connection = await staging.begin(tx)
         await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         batch = await self._count(tx, connection, reading, is_stored=True)
-        await self.observe(tx, batch)
+        await self.observe_or_stand_in(tx, batch)
         return batch
 
     async def sweep(self, tx: Tx, closing: Mapping[bytes, tuple[SessionKey, Mark]]) -> Batch:
@@ -136,13 +136,7 @@ class Ingest:
         await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         batch = Batch()
         await self._close(connection, closing, batch)
-        try:
-            async with tx.begin_nested():
-                await self.observe(tx, batch)
-        except ObserverFailed as error:
-            # Sessions end without observers sooner than that nobody's session ends.
-            log.exception("observer_failed", error=in_a_line(error), groups=len(batch.groups))
-            await self._stand_in(tx, batch)
+        await self.observe_or_stand_in(tx, batch)
         at_s = max((mark.at_s for _, mark in closing.values()), default=0)
         await nas_days.add(connection, nas_days.tallied(batch.groups), float(at_s))
         return batch
@@ -177,7 +171,18 @@ class Ingest:
                     raise
                 raise ObserverFailed(in_a_line(error)) from error
 
+    async def observe_or_stand_in(self, tx: Tx, batch: Batch) -> None:
+        """For whoever has no smaller batch to try: sessions end, and people's commands do what
+        they say, sooner without observers than not at all."""
+        try:
+            async with tx.begin_nested():
+                await self.observe(tx, batch)
+        except ObserverFailed as error:
+            log.exception("observer_failed", error=in_a_line(error), groups=len(batch.groups))
+            await self._stand_in(tx, batch)
+
     async def _stand_in(self, tx: Tx, batch: Batch) -> None:
+        batch.stood_in = True
         for stand_in in self._stand_ins:
             try:
                 async with tx.begin_nested():

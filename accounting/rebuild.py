@@ -77,6 +77,7 @@ class Tally:
     differing: int = 0  # groups
     skipped: int = 0  # groups
     corrected: int = 0  # groups
+    stood_in: int = 0  # groups: whoever watches ingest failed at them, and works them out anew
 
 
 @dataclass(slots=True)
@@ -215,10 +216,12 @@ class Rebuild:
         await self._ingest.find_owners(tx, folded)
         heard_again = await rows.write_groups(connection, folded)
         batch = Batch(groups=folded, heard_again=heard_again)
-        await self._ingest.observe(tx, batch)
+        await self._ingest.observe_or_stand_in(tx, batch)
         redialled = await rows.closed_by_redial(connection, folded)
+        batches = [batch]
         if redialled:
-            await self._ingest.sweep(tx, redialled)
+            batches.append(await self._ingest.sweep(tx, redialled))
+        self.tally.stood_in += sum(len(one.groups) for one in batches if one.stood_in)
 
 
 def _parted(counts: Mapping[bytes, int]) -> Iterator[list[bytes]]:

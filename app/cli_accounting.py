@@ -97,7 +97,9 @@ def retry(
 
     with instance.database_url(settings) as url:
         told = asyncio.run(work(url))
-    output.say(f"{told.counted} counted, {told.still_dead} still not")
+    output.say(
+        f"{told.counted} counted, {told.still_dead} still not" + cli_rebuild.stood_in(told.stood_in)
+    )
 
 
 async def _refuse_unknown(tx: Tx, reason: str | None, found: Sequence[Letter]) -> None:

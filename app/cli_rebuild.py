@@ -83,6 +83,8 @@ def command(
                     header = False
     if not as_json:
         output.say(_summary(run.tally))
+    elif run.tally.stood_in:
+        output.note(stood_in(run.tally.stood_in).removeprefix("; "))
     if check and run.tally.differing:
         raise typer.Exit(1)
 
@@ -164,7 +166,15 @@ def _summary(tally: Tally) -> str:
     else:
         told = "no differences"
     told += f" in {tally.sessions} sessions, {tally.records} records"
-    return told + (f"; {tally.skipped} skipped" if tally.skipped else "")
+    told += f"; {tally.skipped} skipped" if tally.skipped else ""
+    return told + stood_in(tally.stood_in)
+
+
+def stood_in(count: int) -> str:
+    """What there is to say if observers failed at so many."""
+    if not count:
+        return ""
+    return f"; what watches accounting failed at {count} (see the log) and works them out anew"
 
 
 def _moment(option: str, value: str | None) -> datetime | None:

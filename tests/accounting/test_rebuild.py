@@ -350,6 +350,29 @@ async def test_observers_are_told_under_the_lock_of_ingest(node: Node, tmp_path:
     assert seen == [(row["id"], 900_000)]
 
 
+async def test_sessions_are_mended_also_where_an_observer_fails_and_it_is_said(
+    node: Node, tmp_path: Path
+) -> None:
+    await node.tell(tmp_path, *session("a", 900), *session("b", 900))
+    await execute(node.url, "DELETE FROM usage")
+    stood_in: list[int] = []
+
+    async def refused(tx: Tx, batch: Batch) -> None:
+        await tx.execute(text("SELECT 1 / (count(*) - count(*)) FROM session"))
+
+    async def stand_in(tx: Tx, batch: Batch) -> None:
+        stood_in.append(len(batch.groups))
+
+    database = NodeDatabase(node.url, connections_max=1)
+    failing = Ingest("rebuild", observers=(refused,), stand_ins=(stand_in,))
+    rebuild = Rebuild(database, failing)
+    assert len([one async for one in rebuild.run(ALL, mend=True)]) == 2
+    await database.dispose()
+    assert stood_in == [2]
+    assert (rebuild.tally.corrected, rebuild.tally.stood_in) == (2, 2)
+    assert await differences(node.url) == []
+
+
 # --- while ingest runs
 
 

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app import cli_accounting
-from core.db import connect
+from accounting import dead_letters
+from accounting.batch import Batch
+from accounting.dead_letters import Retried
+from accounting.ingest import Ingest
+from app import cli_accounting, cli_rebuild
+from core.db import NodeDatabase, Tx, connect
 from core.errors import NotFound
-from tests.accounting.ingesting import NAS, START, Node, packet, rows
+from tests.accounting.ingesting import NAS, START, TENANT, Node, packet, rows
 from tests.conftest import execute
 
 LETTER = """
@@ -70,6 +74,26 @@ async def test_dead_letters_are_listed_and_what_can_be_counted_by_now_is(
     assert left["reason"] == "status-type"
     assert left["retried_at"] is not None
     assert await in_thread(run, "dead-letters", "retry") == "0 counted, 1 still not\n"
+
+
+async def test_a_letter_is_counted_also_where_an_observer_fails_and_it_is_said(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    await dead(fresh_database_url, tmp_path)
+
+    async def has_a_bug(tx: Tx, batch: Batch) -> None:
+        raise ZeroDivisionError
+
+    failing = Ingest("retry", observers=(has_a_bug,), stand_ins=(has_a_bug,))
+    database = NodeDatabase(fresh_database_url)
+    ids = [row["id"] for row in await rows(fresh_database_url, "SELECT id FROM dead_letter")]
+    told = await dead_letters.retry(database, failing, TENANT, ids)
+    await database.dispose()
+    assert told == Retried(counted=1, still_dead=1, stood_in=1)
+    assert "failed at 1 (see the log)" in cli_rebuild.stood_in(told.stood_in)
+    [left] = await rows(fresh_database_url, "SELECT reason FROM dead_letter")
+    assert left["reason"] == "status-type"
+    assert len(await rows(fresh_database_url, "SELECT FROM session")) == 1
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ log = structlog.get_logger()
 
 SEND_WITHIN_S: Final = 1.0
 RECEIVE_BUFFER_OCTETS: Final = 2**20
-_ERRORS_AT_ONCE: Final = 16
 
 Way = tuple[int, str]  # address family and source address: how a NAS is reached
 # Octets, host, port, and on which socket of which way they came.
@@ -48,16 +47,13 @@ class Sockets:
             TransportClosed: `close` was called.
         """
         stream = self._open.get((way, index)) or await self._opened(way, index)
-        for _ in range(_ERRORS_AT_ONCE):
-            try:
-                async with asyncio.timeout(SEND_WITHIN_S):
-                    await stream.send(octets, to)
-            except TimeoutError:
-                self._failed("send buffer full")
-            except OSError as error:  # of an earlier datagram; this one has not been sent yet
-                self._failed(str(error))
-                continue
-            return
+        self._take_errors(stream)  # or this one would not be sent for the sake of others'
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await stream.send(octets, to)
+        except TimeoutError:
+            self._failed("send buffer full")
+        self._take_errors(stream)
 
     async def _opened(self, way: Way, index: int) -> DatagramServer:
         async with self._opening:
@@ -84,6 +80,15 @@ class Sockets:
                 continue
             assert isinstance(address, tuple), "an address of IPv4 or IPv6"
             self._receive(octets, address[0], address[1], way, index)
+
+    def _take_errors(self, stream: DatagramServer) -> None:
+        while True:
+            try:
+                _ = stream.exception
+            except OSError as error:
+                self._failed(str(error))
+            else:
+                return
 
     def _failed(self, why: str) -> None:
         self.errors += 1

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+import uvloop
 
 from core.clock import Clock
 from core.radius.codec import Decoded
@@ -452,6 +453,24 @@ async def test_a_closed_port_is_silence_and_troubles_no_other_nas() -> None:
     async with told(acks) as (coa, _, to):
         assert await coa.send(replace(closed, nas="gone"), END) == Silent(3)
         assert isinstance(await coa.send(to, END), Acked)
+
+
+async def test_what_the_kernel_will_not_send_is_silence_and_counted() -> None:
+    async with told(acks) as (coa, _, to):
+        assert await coa.send(replace(to, address="255.255.255.255"), END) == Silent(3)
+        assert coa.socket_errors == 3
+        assert isinstance(await coa.send(to, END), Acked)
+
+
+def test_the_loop_of_production_does_the_same() -> None:
+    async def stories() -> None:
+        await test_a_nas_is_told_and_agrees("::1", END, DISCONNECT)
+        await test_what_the_kernel_will_not_send_is_silence_and_counted()
+        await test_a_closed_port_is_silence_and_troubles_no_other_nas()
+        await test_from_another_port_of_the_nas_even_an_authentic_answer_is_none()
+        await test_who_waits_when_the_client_closes_is_told_so()
+
+    uvloop.run(stories())
 
 
 async def test_who_waits_when_the_client_closes_is_told_so() -> None:

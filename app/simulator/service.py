@@ -41,6 +41,7 @@ class Service:
     """Everything that a NAS remembers of an Accept."""
 
     rates: Rates = Rates()
+    base: Rates = Rates()  # those that hold while no named service says otherwise
     limits: Limits = Limits()
     filters: tuple[str, ...] = ()  # address lists, access lists, user groups
     services: tuple[str, ...] = ()  # named ones that stand on the box (Cisco ISG)

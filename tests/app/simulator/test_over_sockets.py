@@ -26,8 +26,8 @@ MIKROTIK_BOX = Box("bng-mikrotik", "127.0.0.2")
 DEMAND_BPS = 40_000_000
 
 
-def alice(method: str, **more: int) -> Subscriber:
-    return Subscriber("alice", PASSWORD, method=method, redials=False, **more)
+def alice(method: str, download_bps: int = 0) -> Subscriber:
+    return Subscriber("alice", PASSWORD, method=method, redials=False, download_bps=download_bps)
 
 
 def server(isp: Turnpike) -> Server:

@@ -137,4 +137,6 @@ _EVIDENCE: Final[
 ] = (
     (_our_place, _place),
     (lambda s: _our_place(s)[:2], lambda a: _place(a)[:2]),
+    # A box that knows devices and no names.
+    (lambda s: _our_place(s)[1:2], lambda a: None if a.name else _place(a)[1:2]),
 )

@@ -6,9 +6,8 @@ anybody can write a MAC address into a name.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
-
-import msgspec
 
 from core.radius.types import (
     CALLING_STATION_ID,
@@ -27,11 +26,14 @@ from nas_adapters.identity import Kind, Line
 FRAMED_PROTOCOL: Final = 7
 
 _PPP: Final = b"\0\0\0\1"
+_SERVICE_OUTBOUND: Final = b"\0\0\0\5"
 _SERVICE_CALL_CHECK: Final = b"\0\0\0\x0a"
 _SERVICE_ADMIN: Final = frozenset({b"\0\0\0\6", b"\0\0\0\7"})  # Administrative, NAS-Prompt
 _WIRELESS: Final = b"\0\0\0\x13"
 _WIRELESS_OR_ETHERNET: Final = frozenset({_WIRELESS, b"\0\0\0\x0f"})
-_NO_LINE: Final = Line()
+_MAC_LENGTHS: Final = range(11, mac.WRITTEN_MAX)
+_DUID_BEGINS: Final = (b"0", b"\0")
+_station = lru_cache(65_536)(mac.normalise)  # a device asks more than once
 
 
 def marks(*attributes: tuple[int, int]) -> frozenset[bytes]:
@@ -49,80 +51,117 @@ def identify(
     *,
     hotspot_marks: Collection[bytes] = HOTSPOT_MARKS,
     named_by_mac: Kind = Kind.MAC,
+    outbound: Kind = Kind.SERVICE,
+    otherwise: Kind = Kind.LOGIN,
 ) -> Identity:
-    """`named_by_mac` is what a name that is the caller's MAC means, with no other mark."""
+    """What a box means by what it sends differs: `named_by_mac` by a name that is the
+    caller's MAC, `outbound` by a Service-Type of 5, `otherwise` by a name without any mark."""
     first = request.first
     login = first.get(USER_NAME, b"")
     calling = first.get(CALLING_STATION_ID)
-    station = None if calling is None else mac.normalise(calling)
+    station = None if calling is None else _station(calling)
     vendor_specific = request.all(VENDOR_SPECIFIC) if VENDOR_SPECIFIC in first else ()
     if first.get(FRAMED_PROTOCOL) == _PPP and EAP_MESSAGE not in first:
         kind = Kind.PPPOE
         if not vendor_specific and patterns is NO_PATTERNS:
             return Identity(kind, login, station)
     else:
-        kind = _kind(first, login, station, vendor_specific, hotspot_marks, named_by_mac)
+        marked = _marked(first, vendor_specific, hotspot_marks, outbound)
+        if marked is None or marked is Kind.HOTSPOT:
+            marked = _by_name(first, login, calling, station, marked, named_by_mac)
+        kind = otherwise if marked is None else marked
     circuit, remote = option82.carried(vendor_specific) if vendor_specific else option82.NONE
     client = None
     if kind is not Kind.PPPOE and kind is not Kind.WIFI:
-        if (circuit or remote) and kind is not Kind.HOTSPOT and kind is not Kind.ADMIN:
+        if (circuit or remote) and (kind is Kind.LOGIN or kind is Kind.MAC):
             kind = Kind.MAC if first.get(NAS_PORT_TYPE) == _WIRELESS else Kind.IPOE
-        client = (duid.normalise(calling) if calling else None) or duid.normalise(login)
+        if calling and station is None:
+            client = duid.normalise(calling)
+        if client is None and login[:1] in _DUID_BEGINS:
+            client = duid.normalise(login)
         if client is not None:
             station = station or duid.mac_in(client)
             kind = Kind.IPOE if kind is Kind.LOGIN else kind
-    if circuit is None and remote is None and patterns is NO_PATTERNS:
-        serial = onu_serial.normalise_octets(login) if kind is not Kind.PPPOE else None
-        return Identity(kind, login, station, onu_serial=serial, duid=client)
-    return _with_line(Identity(kind, login, station, duid=client), circuit, remote, first, patterns)
+    if circuit is None and remote is None and patterns.needs_no_line:
+        if kind is Kind.IPOE:
+            serial = onu_serial.normalise_octets(login)
+            return Identity(kind, login, station, None, None, serial, duid=client)
+        return Identity(kind, login, station)
+    return Identity(
+        kind,
+        login,
+        station,
+        *_line(
+            circuit,
+            remote,
+            first.get(NAS_PORT_ID) if patterns.nas_port_id else None,
+            login if patterns.user_name else None,
+            patterns,
+        ),
+        duid=client,
+    )
 
 
-def _kind(
+def _marked(
     first: Mapping[int, bytes],
-    login: bytes,
-    station: str | None,
     vendor_specific: Sequence[bytes],
     hotspot_marks: Collection[bytes],
-    named_by_mac: Kind,
-) -> Kind:
-    """In the order of how sure a mark is."""
+    outbound: Kind,
+) -> Kind | None:
+    """What the box says of the access itself, whoever asks."""
+    if EAP_MESSAGE in first:
+        return Kind.WIFI
     service = first.get(SERVICE_TYPE)
     if service in _SERVICE_ADMIN:
         return Kind.ADMIN
-    if EAP_MESSAGE in first:
-        return Kind.WIFI
-    is_mac = station is not None and mac.normalise(login) == station
-    if service == _SERVICE_CALL_CHECK:
-        return named_by_mac
-    port = first.get(NAS_PORT_TYPE)
-    if any(value[:5] in hotspot_marks for value in vendor_specific):
-        return Kind.MAC if is_mac else Kind.HOTSPOT
-    if is_mac:
-        return Kind.MAC if port == _WIRELESS else named_by_mac
-    if CHAP_PASSWORD in first and port in _WIRELESS_OR_ETHERNET:
+    if service == _SERVICE_OUTBOUND:
+        return outbound
+    for value in vendor_specific:
+        if value[:5] in hotspot_marks:
+            return Kind.HOTSPOT
+    return None
+
+
+def _by_name(
+    first: Mapping[int, bytes],
+    login: bytes,
+    calling: bytes | None,
+    station: str | None,
+    marked: Kind | None,
+    named_by_mac: Kind,
+) -> Kind | None:
+    """What the name makes of it: a device's own address is nobody's name."""
+    wireless = first.get(NAS_PORT_TYPE) == _WIRELESS
+    if station is not None and (
+        login == calling or (len(login) in _MAC_LENGTHS and _station(login) == station)
+    ):
+        return Kind.MAC if marked or wireless else named_by_mac
+    if first.get(SERVICE_TYPE) == _SERVICE_CALL_CHECK:
+        return Kind.MAC if wireless else named_by_mac
+    if CHAP_PASSWORD in first and first.get(NAS_PORT_TYPE) in _WIRELESS_OR_ETHERNET:
         return Kind.HOTSPOT
-    return Kind.LOGIN
+    return marked
 
 
-def _with_line(
-    asking: Identity,
+@lru_cache(65_536)
+def _line(
     circuit: bytes | None,
     remote: bytes | None,
-    first: Mapping[int, bytes],
+    port: bytes | None,
+    login: bytes | None,
     patterns: Patterns,
-) -> Identity:
-    """The same with what the names of its line tell: a pattern's word before a guess."""
+) -> tuple[str | None, str | None, str | None, int | None, int | None, Line | None, str | None]:
+    """What the names of a line tell, as `Identity` has it: a pattern's word before a guess.
+
+    Kept, because a line has the same names at each login.
+    """
     names = {
         "circuit_id": option82.text_of(circuit) if circuit else None,
         "remote_id": option82.text_of(remote) if remote else None,
-        "nas_port_id": first[NAS_PORT_ID].decode("ascii", "replace")
-        if patterns.nas_port_id is not None and NAS_PORT_ID in first
-        else None,
-        "user_name": asking.login.decode("ascii", "replace")
-        if patterns.user_name is not None
-        else None,
+        "nas_port_id": option82.text_of(port) if port else None,
+        "user_name": option82.text_of(login) if login else None,
     }
-    line, unread = _read(names, patterns)
+    line, unread = line_patterns.read_any(names, patterns)
     serial = (
         (line.sn and onu_serial.normalise(line.sn))
         or (remote and onu_serial.normalise_octets(remote))
@@ -132,27 +171,12 @@ def _with_line(
     cvlan = line.cvlan
     if cvlan is None and circuit:
         cvlan = option82.vlan_in(circuit)
-    return msgspec.structs.replace(
-        asking,
-        circuit_id=names["circuit_id"],
-        remote_id=names["remote_id"],
-        onu_serial=serial,
-        svlan=line.svlan,
-        cvlan=cvlan,
-        line=line if line is not _NO_LINE else None,
-        unread=unread,
+    return (
+        names["circuit_id"],
+        names["remote_id"],
+        serial,
+        line.svlan,
+        cvlan,
+        None if line is line_patterns.NO_LINE else line,
+        unread,
     )
-
-
-def _read(names: Mapping[str, str | None], patterns: Patterns) -> tuple[Line, str | None]:
-    """The first name that its pattern fits; else what to say of one that it does not fit."""
-    unread = None
-    for what, name in names.items():
-        pattern = getattr(patterns, what)
-        if pattern is None or name is None:
-            continue
-        line = line_patterns.read(pattern, name)
-        if line is not None:
-            return line, None
-        unread = unread or line_patterns.unread(what, name, patterns)
-    return _NO_LINE, unread

@@ -23,7 +23,7 @@ MINOR = frozenset({"Session-Timeout", "Idle-Timeout", "Acct-Interim-Interval"})
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one box can be told in mid-session."""
+    """What one box can be told in mid-session; attributes by their `key`."""
 
     changeable: frozenset[str]
     minor: frozenset[str] = MINOR
@@ -62,8 +62,8 @@ def difference(
 ) -> tuple[Attr, ...] | Unchangeable:
     """The attributes to send: each that differs is sent with all its instances."""
     if applied is None:
-        return tuple(attr for attr in wanted if attr.name in rules.changeable)
-    before, after = _by_name(applied), _by_name(wanted)
+        return tuple(attr for attr in wanted if key(attr) in rules.changeable)
+    before, after = _by_key(applied), _by_key(wanted)
     sent: list[Attr] = []
     for name, attributes in after.items():
         if before.get(name) == attributes:
@@ -76,14 +76,22 @@ def difference(
         if name in after:
             continue
         if name in rules.neutral:
-            sent.append(Attr(name, rules.neutral[name]))
+            sent.append(Attr(before[name][0].name, rules.neutral[name]))
         elif name not in rules.minor:
             return Unchangeable(f"{name} cannot be taken back in mid-session")
     return tuple(sent)
 
 
-def _by_name(attributes: tuple[Attr, ...]) -> dict[str, list[Attr]]:
+def key(attr: Attr) -> str:
+    """What an attribute is about: its name, and of Cisco's, that are for everything, what
+    stands before the equals sign."""
+    if attr.name != "Cisco-AVPair":
+        return attr.name
+    return f"{attr.name} {str(attr.value).partition('=')[0]}"
+
+
+def _by_key(attributes: tuple[Attr, ...]) -> dict[str, list[Attr]]:
     found: dict[str, list[Attr]] = {}
     for attr in attributes:
-        found.setdefault(attr.name, []).append(attr)
+        found.setdefault(key(attr), []).append(attr)
     return found

@@ -30,6 +30,8 @@ from nas_adapters.changing import Rules, changed
 from nas_adapters.profile import ServiceProfile
 
 INTERIM_MIN_S: Final = 60  # RFC 2869 §5.16: must not be smaller
+VLAN: Final = 13  # of Tunnel-Type
+IEEE_802: Final = 6  # of Tunnel-Medium-Type
 
 name = "generic"
 coa_port = COA_PORT
@@ -60,7 +62,7 @@ def render(profile: ServiceProfile) -> tuple[Attr, ...]:
         attributes.append(Attr("Filter-Id", profile.filter_id))
     if profile.redirect_url:
         attributes.append(Attr("WISPr-Redirection-URL", profile.redirect_url))
-    return tuple(attributes)
+    return (*attributes, *tunnel(profile.vlan))
 
 
 def limits(profile: ServiceProfile) -> tuple[Attr, ...]:
@@ -79,8 +81,28 @@ def disconnect(session: SessionRef) -> Step | Unchangeable:
     return naming.disconnect(session)
 
 
-def standard(profile: ServiceProfile, *, with_pool: bool = True) -> list[Attr]:
-    """Addresses and times.  No rate and no filter: those are a dialect's own."""
+def tunnel(vlan: int | str | None) -> tuple[Attr, ...]:
+    """A VLAN in the words of RFC 3580 §3.31; the tag is zero, which every box understands."""
+    if vlan is None:
+        return ()
+    return (
+        Attr("Tunnel-Type", VLAN, tag=0),
+        Attr("Tunnel-Medium-Type", IEEE_802, tag=0),
+        Attr("Tunnel-Private-Group-Id", str(vlan), tag=0),
+    )
+
+
+def standard(
+    profile: ServiceProfile,
+    *,
+    with_pool: bool = True,
+    ipv6_pool: str = "Framed-IPv6-Pool",
+    delegated_pool: str = "Delegated-IPv6-Prefix-Pool",
+) -> list[Attr]:
+    """Addresses and times.  No rate and no filter: those are a dialect's own.
+
+    The last two are the attributes that name IPv6 pools (RFC 3162 §2.6, RFC 6911 §3.5).
+    """
     attributes: list[Attr] = []
     if profile.static_ipv4 is not None:
         # An address excludes the pool: boxes differ in which of the two they would believe.
@@ -89,10 +111,16 @@ def standard(profile: ServiceProfile, *, with_pool: bool = True) -> list[Attr]:
         attributes.append(Attr("Framed-Pool", profile.address_pool))
     if profile.static_ipv6_prefix is not None:
         attributes.append(Attr("Framed-IPv6-Prefix", str(profile.static_ipv6_prefix)))
+    elif profile.ipv6_pool:
+        attributes.append(Attr(ipv6_pool, profile.ipv6_pool))
     if profile.delegated_ipv6 is not None:
         attributes.append(Attr("Delegated-IPv6-Prefix", str(profile.delegated_ipv6)))
+    elif profile.delegated_ipv6_pool:
+        attributes.append(Attr(delegated_pool, profile.delegated_ipv6_pool))
     if profile.session_timeout_s:
         attributes.append(Attr("Session-Timeout", clamped(profile.session_timeout_s)))
+    if profile.idle_timeout_s:
+        attributes.append(Attr("Idle-Timeout", clamped(profile.idle_timeout_s)))
     if profile.interim_s:
         interim_s = clamped(profile.interim_s, least=INTERIM_MIN_S)
         attributes.append(Attr("Acct-Interim-Interval", interim_s))

@@ -49,22 +49,30 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
     circuit_id: str | None = None
     remote_id: str | None = None
     onu_serial: str | None = None  # HWTC1A2B3C4D
-    duid: str | None = None  # hex digits
     svlan: int | None = None
     cvlan: int | None = None
-    line: Line | None = None
+    line: Line | None = None  # what a pattern found
     unread: str | None = None  # a name of the line that its pattern does not fit: for the log
+    duid: str | None = None  # hex digits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Patterns:
-    """How one NAS writes the names of lines: expressions with the groups that `Line` has."""
+    """How one NAS writes the names of lines: expressions with the groups that `Line` has.
+
+    Made once for each NAS: two of the same content are two, and hashed at no cost.
+    """
 
     nas: str = ""  # named in what is wrong
     circuit_id: re.Pattern[str] | None = None
     remote_id: re.Pattern[str] | None = None
     nas_port_id: re.Pattern[str] | None = None
     user_name: re.Pattern[str] | None = None
+
+    @property
+    def needs_no_line(self) -> bool:
+        """Whether there is nothing to read but circuit and remote id."""
+        return self.nas_port_id is None and self.user_name is None
 
 
 NO_PATTERNS: Final = Patterns()

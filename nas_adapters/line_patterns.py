@@ -1,12 +1,12 @@
 r"""How the operator of an access node writes the names of lines: expressions with named groups.
 
 The layout is theirs (``raio-format`` of one maker, a port-identification profile of another),
-so none is built in: ``(?P<node>\S+) xpon (?P<frame>\d+)/(?P<slot>\d+)/...``.  What is read of a
-name is kept, because a line has the same name at each login.
+so none is built in: ``(?P<node>\S+) xpon (?P<frame>\d+)/(?P<slot>\d+)/...``.  Written once for
+each NAS, and read for each of its lines.
 """
 
 import re
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -17,8 +17,8 @@ from nas_adapters.identity import Line, Patterns
 NAMES: Final = ("circuit_id", "remote_id", "nas_port_id", "user_name")
 GROUPS: Final = Line.__struct_fields__
 PATTERN_MAX: Final = 500
+NO_LINE: Final = Line()
 
-_KEPT: Final = 65_536
 _VLANS: Final = ("svlan", "cvlan")
 
 
@@ -34,7 +34,20 @@ def compiled(nas: str, patterns: dict[str, str]) -> Patterns:
     return Patterns(nas, **{what: _compiled(nas, what, text) for what, text in patterns.items()})
 
 
-@lru_cache(_KEPT)
+def read_any(names: Mapping[str, str | None], patterns: Patterns) -> tuple[Line, str | None]:
+    """The first name that its pattern fits; else nothing, and what to say of one it does not."""
+    wrong = None
+    for what, name in names.items():
+        pattern = getattr(patterns, what)
+        if pattern is None or name is None:
+            continue
+        line = read(pattern, name)
+        if line is not None:
+            return line, None
+        wrong = wrong or unread(what, name, patterns)
+    return NO_LINE, wrong
+
+
 def read(pattern: re.Pattern[str], name: str) -> Line | None:
     """What the groups of the pattern found in a name, or None if it is not of that form."""
     match = pattern.search(name)

@@ -22,10 +22,11 @@ COMMON: Final = (
     "NAS-Identifier",
 )
 
-# Any of them belongs to one session; User-Name alone would hit every session of the name.
+# Any of them belongs to one session, or to one device; User-Name alone would hit every
+# session of the name.
 NARROW: Final = frozenset(
     {"Acct-Session-Id", "Framed-IP-Address", "Framed-IPv6-Prefix", "Delegated-IPv6-Prefix"}
-    | {"Framed-IPv6-Address", "Acct-Multi-Session-Id"}
+    | {"Framed-IPv6-Address", "Acct-Multi-Session-Id", "Calling-Station-Id"}
 )
 NOTHING_NAMES_IT: Final = Unchangeable("its NAS told nothing that names this session alone")
 

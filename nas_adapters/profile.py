@@ -44,3 +44,12 @@ class ServiceProfile:
     limit_octets: int | None = None  # both directions together
     limit_download_octets: int | None = None
     limit_upload_octets: int | None = None
+    idle_timeout_s: int | None = None  # 0 is None
+    ipv6_pool: str | None = None  # for the link
+    delegated_ipv6_pool: str | None = None
+    vlan: int | None = None
+    # Names of what stands on the box: see each dialect, and `templates` for names by NAS.
+    service: str | None = None  # a service or its template, with arguments where it takes them
+    qos_profile: str | None = None  # rates by name; towards the subscriber if there are two
+    upload_qos_profile: str | None = None  # None: `qos_profile` is for both directions
+    group: str | None = None  # a user group, role, domain or subscriber profile

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.radius.codec import encode_named
@@ -15,7 +15,10 @@ from nas_adapters.vendors import VENDORS, vendor
 DICTIONARY = load()
 GIB = 2**30
 PLAN = ServiceProfile(download_bps=20_000_000, upload_bps=5_000_000)
-WORDLESS = ("accel_ppp", "cisco", "generic")
+WORDLESS = (
+    *("accel_ppp", "cisco", "cisco_xr", "edgerouter", "generic", "hostapd"),
+    *("huawei_campus", "juniper", "nokia", "ruckus", "wispr", "zte", "zte_bps"),
+)
 
 
 def limits(name: str, profile: ServiceProfile) -> list[tuple[str, str | int | bytes]]:
@@ -113,6 +116,7 @@ amounts = st.none() | st.integers(-1, 2**70)
 
 
 @pytest.mark.parametrize("name", VENDORS)
+@settings(max_examples=25)
 @given(total=amounts, download=amounts, upload=amounts)
 def test_a_login_that_adds_the_limits_to_a_plan_says_what_the_whole_would(
     name: str, total: int | None, download: int | None, upload: int | None

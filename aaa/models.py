@@ -229,6 +229,17 @@ class QuotaState(Base):
     quota_time_s: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class QuotaUncounted(Base):
+    """Whose usage was stored when what counts it failed, until it is worked out (`quota_rows`)."""
+
+    __tablename__ = "quota_uncounted"
+    __table_args__ = (_of_subscriber(),)
+
+    subscriber_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tenant_id: Mapped[int] = mapped_column(BigInteger)
+    since_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 class Hold(Base):
     """A suspension.  Each source has at most one a subscriber, and lifts only its own."""
 

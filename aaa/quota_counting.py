@@ -9,7 +9,7 @@ Around a change of plan, a transaction that knew of no quota may commit usage af
 worked out.  A new sum is therefore worked out once more when none of those can be left.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +18,7 @@ import asyncpg
 from aaa import quota_rows as rows
 from aaa.quota import NOTHING, Amount
 from aaa.quota_jobs import Enforce, leave
-from aaa.quota_plans import Member, Plans
+from aaa.quota_plans import Member, Plan, Plans
 from aaa.quota_rows import Crossing, StoredSum, SumKey
 from aaa.quota_state import QUIET, State, Verdict, judge
 from aaa.quota_sums import Asked, state, worked_out
@@ -75,7 +75,18 @@ class QuotaCounting:
         if not plans:
             return
         using = {one for folded in batch.groups if folded.usage for one in folded.subscribers}
-        locked = await rows.lock(connection, using - {0}, plans)
+        await self._count(tx, plans, using - {0}, batch)
+
+    async def anew(self, tx: Tx, subscriber_id: int) -> None:
+        """Work out what is used by one whose sums are void, and tell it, as with a record."""
+        if plans := await self._plans.read(await raw(tx)):
+            await self._count(tx, plans, {subscriber_id}, Batch())
+
+    async def _count(
+        self, tx: Tx, plans: Mapping[int, Plan], subscriber_ids: Collection[int], batch: Batch
+    ) -> None:
+        connection = await raw(tx)
+        locked = await rows.lock(connection, subscriber_ids, list(plans))
         if not locked:
             return
         # Once more: who held the locks before us may have known newer plans.
@@ -92,7 +103,7 @@ class QuotaCounting:
 
 async def leave_uncounted(tx: Tx, batch: Batch) -> None:
     """Stands in for `observe` where that fails: the sums of the batch's subscribers lack what
-    it added, so the next batch works them out from the rows."""
+    it added, so they are worked out from the rows, by `quota_catching_up` or the next batch."""
     using = {one for folded in batch.groups for one in folded.subscribers} - {0}
     if using:
         await rows.void(await raw(tx), using)

@@ -55,6 +55,18 @@ _LOCK_STATES: Final = """
 SELECT FROM quota_state WHERE subscriber_id = ANY ($1::bigint[]) ORDER BY subscriber_id FOR UPDATE
 """
 _VOID: Final = "UPDATE quota_usage SET rule = '' WHERE subscriber_id = ANY ($1::bigint[])"
+# Others have no sums; one that gets a quota has it worked out with his next record.
+_LEAVE: Final = """
+INSERT INTO quota_uncounted (subscriber_id, tenant_id)
+SELECT e.subscriber_id, e.tenant_id
+  FROM unnest($1::bigint[]) AS n (id)
+ CROSS JOIN LATERAL (SELECT * FROM entitlement AS x WHERE x.subscriber_id = n.id OFFSET 0) AS e
+  JOIN profile AS p ON p.id = e.profile_id
+ WHERE p.quota_octets IS NOT NULL OR p.quota_time_s IS NOT NULL
+ ORDER BY 1 ON CONFLICT (subscriber_id) DO NOTHING
+"""
+_LEFT: Final = "SELECT subscriber_id FROM quota_uncounted ORDER BY since_at, 1 LIMIT $1"
+_COUNTED: Final = "DELETE FROM quota_uncounted WHERE subscriber_id = ANY ($1::bigint[])"
 _PRUNE: Final = f"""
 DELETE FROM quota_usage
  WHERE subscriber_id = ANY ($1::bigint[])
@@ -167,10 +179,24 @@ async def store(connection: asyncpg.Connection, changed: Sequence[StoredSum]) ->
 
 
 async def void(connection: asyncpg.Connection, subscriber_ids: Collection[int]) -> None:
-    """Have all sums of these worked out anew: no rule has an empty name."""
+    """Have all sums of these worked out anew: no rule has an empty name.
+
+    By their next records, or else by whoever asks who is `uncounted`.
+    """
     # A statement of its own: what was stored while we waited is then seen.
     await connection.execute(_LOCK_STATES, list(subscriber_ids))
     await connection.execute(_VOID, list(subscriber_ids))
+    await connection.execute(_LEAVE, list(subscriber_ids))
+
+
+async def uncounted(connection: asyncpg.Connection, at_most: int) -> list[int]:
+    """Whose sums are void and who still waits for somebody to say so to logins."""
+    return [row[0] for row in await connection.fetch(_LEFT, at_most)]
+
+
+async def counted(connection: asyncpg.Connection, subscriber_ids: Collection[int]) -> None:
+    """They wait no more."""
+    await connection.execute(_COUNTED, list(subscriber_ids))
 
 
 async def prune(

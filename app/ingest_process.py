@@ -11,6 +11,8 @@ import os
 import structlog
 
 from aaa import live_feed
+from aaa.quota_catching_up import CatchingUp
+from aaa.quota_counting import QuotaCounting
 from accounting.again import again
 from accounting.dead_letter_alarm import DeadLetterAlarm
 from accounting.drain import Drain, Progress
@@ -35,6 +37,7 @@ STATUS_EVERY_S = 1.0
 # the processor's time.  What little there is in cycles can wait for a minute.
 COLLECT_EVERY_S = 60.0
 LETTERS_EVERY_S = 60.0
+CATCH_UP_EVERY_S = 60.0
 CONNECTIONS = 4
 
 
@@ -75,6 +78,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
             ingest_upkeep.keep_up(settings, drain, clock),
             ingest_upkeep.sum_days(database),
             again("dead_letters", letters.look, LETTERS_EVERY_S),
+            again("quotas", CatchingUp(database, QuotaCounting(clock)).step, CATCH_UP_EVERY_S),
         )
     ]
     ready()

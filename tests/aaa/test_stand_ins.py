@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from aaa import live_feed, quota_rows
 from aaa.owners import owners
+from aaa.quota_catching_up import CatchingUp
 from aaa.quota_counting import leave_uncounted
 from aaa.quota_rows import StoredSum
 from accounting.batch import Batch, Observer
@@ -20,7 +21,17 @@ from accounting.points import BY_REAPER, Mark
 from accounting.reading import digest
 from core.clock import Clock
 from core.db import NodeDatabase, Tx, raw
-from tests.aaa.counting import MB, CountingNode, NoonClock, day, has_plan, states, sums
+from tests.aaa.counting import (
+    MB,
+    CountingNode,
+    NoonClock,
+    crossings,
+    day,
+    has_plan,
+    jobs,
+    states,
+    sums,
+)
 from tests.accounting.ingesting import (
     INTERIM,
     NOON_S,
@@ -86,6 +97,54 @@ async def test_what_an_observer_that_failed_did_not_count_is_counted_with_the_ne
     await node.tell(tmp_path, (900, packet(INTERIM, 900, 900, (0, 350 * MB))))
     assert await sums(fresh_database_url) == {JANUARY: (100 * 350 * MB, 100 * 900)}
     assert [row["octets"] for row in await states(fresh_database_url)] == [350 * MB]
+
+
+async def test_logins_hear_of_it_without_another_record(
+    fresh_database_url: str, node: CountingNode, tmp_path: Path
+) -> None:
+    """A subscriber who used all he may have with his last report must not be let in again."""
+    url = fresh_database_url
+    others = [await has_plan(url, name) for name in ("bob", "carol")]
+    subscriber = await has_plan(url)
+    await node.tell(tmp_path, *started())
+    told = packet(INTERIM, 600, 600, (0, 1200 * MB))
+    await takes(node.database, besides(node, has_a_bug), tmp_path / "failing", told)
+    assert [row["octets"] for row in await states(url)] == [100 * MB]
+    async with node.database.transaction() as tx:
+        await quota_rows.void(await raw(tx), others)
+
+    catching_up = CatchingUp(node.database, node.counting)
+    assert await catching_up.step() == 3
+    assert [row["octets"] for row in await states(url) if row["octets"]] == [1200 * MB]
+    assert await crossings(url) == [80, 100, 120]
+    assert (await jobs(url))[0][0]["subscriber"] == subscriber
+    assert await catching_up.step() == 0
+    await node.tell(tmp_path, (900, packet(INTERIM, 900, 900, (0, 1250 * MB))))
+    [used] = await rows(url, "SELECT octets FROM quota_usage WHERE octets > 0")
+    assert used["octets"] == 100 * 1250 * MB
+
+
+async def test_one_whose_quota_fails_keeps_nobody_else_waiting(
+    fresh_database_url: str, node: CountingNode, tmp_path: Path
+) -> None:
+    url = fresh_database_url
+    await has_plan(url)
+    await node.tell(tmp_path, *started())
+    # Before him in the queue, and beyond the rules: no calendar has that day.
+    broken = await has_plan(url, "broken", quota_window="none")
+    far = "UPDATE entitlement SET made_at = '200000-01-01Z' WHERE subscriber_id = $1"
+    await rows(url, far, broken)
+    async with node.database.transaction() as tx:
+        await quota_rows.void(await raw(tx), [broken])
+    await takes(
+        node.database, besides(node, has_a_bug), tmp_path / "f", packet(INTERIM, 600, 600, (0, MB))
+    )
+    catching_up = CatchingUp(node.database, node.counting)
+    with pytest.raises(ValueError, match="year"):
+        await catching_up.step()
+    assert await rows(url, "SELECT subscriber_id FROM quota_uncounted") == [
+        {"subscriber_id": broken}
+    ]
 
 
 async def test_sums_are_voided_after_whoever_counts_for_the_same_subscriber_just_now(

@@ -49,6 +49,8 @@ async def _insert(owner: asyncpg.Connection, code: str, octet: int) -> int:
         INSERT INTO quota_crossing (subscriber_id, tenant_id, window_starts_at, threshold,
                 crossed_at)
             VALUES ({subscriber_id}, {tenant_id}, now(), 100, now());
+        INSERT INTO quota_uncounted (subscriber_id, tenant_id)
+            VALUES ({subscriber_id}, {tenant_id});
         INSERT INTO quota_state (subscriber_id, tenant_id) VALUES ({subscriber_id}, {tenant_id});
         WITH made AS (INSERT INTO pool (tenant_id, name, kind, prefix_length, block_length,
                 lease_s, hold_s)

@@ -47,6 +47,7 @@ WRITTEN_BY_NODES = {
     "pool_node",
     "quota_crossing",
     "quota_state",
+    "quota_uncounted",
     "quota_usage",
     "session",
     "session_group",

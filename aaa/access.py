@@ -24,6 +24,8 @@ from aaa.methods.outcome import Challenged, Failed, Outcome, Proven
 from aaa.nas_table import NasTable
 from aaa.places import NOTHING, SESSIONS_TRUSTED_S, LiveSession
 from aaa.policy import Deny, Facts, Permit, authorize, trace
+from aaa.pools_login import Addresses
+from aaa.pools_store import NoAddress
 from aaa.records import NasRecord, SubscriberRecord
 from aaa.rendering import UNRENDERABLE_MESSAGE, Renderer, Unrenderable, service_for
 from aaa.throttle import Throttle
@@ -56,6 +58,8 @@ _uint32 = struct.Struct(">I")
 _UINT32_MAX = 2**32 - 1
 _NONCES_AT_ONCE = 512
 _ACCEPT_OCTETS_MAX = PACKET_LENGTH_MAX - 38  # beside the header and the Message-Authenticator
+# What objected after the rules, by its reason.
+_LATE_RULES = {"unrenderable": "render", "pool-empty": "address"}
 _REFUSED_UNASKED = Failed("none", "guessing")
 
 
@@ -86,7 +90,9 @@ class Access:
         clock: Clock,
         random: Callable[[int], bytes],
         settings: AccessSettings,
+        addresses: Addresses | None = None,
     ) -> None:
+        self._addresses = addresses
         self.nases = NasTable(vault)
         self._directory = directory
         self._live = live
@@ -153,9 +159,13 @@ class Access:
         if isinstance(decision, Permit):
             assert record is not None
             try:  # before anything is taken or written down: it may be impossible
-                octets = self._accept(nas, record, decision, nonce, outcome.attributes)
+                leased = self._lease(nas, record, packet, decision, nonce, now_s)
+                octets = self._accept(nas, record, decision, nonce, outcome.attributes + leased)
+            except NoAddress as error:
+                decision, late = Deny("pool-empty", "No address available"), str(error)
             except Unrenderable as error:
                 decision, late = Deny("unrenderable", UNRENDERABLE_MESSAGE), str(error)
+                self._unlease(record, nonce, now_s)
             else:
                 if not facts.session_limit or self._reserve(
                     facts, record, nas, packet, nonce, now_s, now
@@ -163,6 +173,7 @@ class Access:
                     self._record("accept", packet, nas, calling, record, facts, "", outcome, now_s)
                     return Reply(ACCESS_ACCEPT, octets)
                 # Lost the race for the last slot.
+                self._unlease(record, nonce, now_s)
                 decision = Deny("session-limit", "Too many sessions")
                 late = f"limit={facts.session_limit}"
         self._record(
@@ -247,6 +258,36 @@ class Access:
             until=now + self._settings.reservation_s,
         )
 
+    def _lease(
+        self,
+        nas: NasRecord,
+        record: SubscriberRecord,
+        packet: Packet,
+        permit: Permit,
+        nonce: bytes,
+        now_s: float,
+    ) -> bytes:
+        """The attributes of what he gets from pools of ours; a garden's own pool comes first.
+
+        Raises:
+            NoAddress: there is none for him.
+        """
+        profile = self._renderer.profile(record.profile_id)
+        if profile is None or not profile.pools:
+            return b""
+        if permit.walled_by and self._renderer.garden_has_pool:
+            return b""
+        if self._addresses is None:
+            raise NoAddress("this node has no addresses")
+        personal = None if permit.walled_by else record.personal
+        device = _device(nas, packet)
+        return self._addresses.lease(profile.pools, personal, record.id, device, nonce, now_s)
+
+    def _unlease(self, record: SubscriberRecord, nonce: bytes, now_s: float) -> None:
+        profile = self._renderer.profile(record.profile_id)
+        if profile is not None and profile.pools and self._addresses is not None:
+            self._addresses.release(record.id, nonce, now_s, refused=True)
+
     def _sessions(self, record: SubscriberRecord, now_s: float) -> tuple[LiveSession, ...]:
         """The open ones, as long as the database was heard of lately."""
         is_current = now_s - self._directory.current_at_s <= SESSIONS_TRUSTED_S
@@ -306,7 +347,7 @@ class Access:
             return
         steps = trace(facts)
         if late:
-            steps[-1] = ("render" if reason == "unrenderable" else "reserve", late, reason)
+            steps[-1] = (_LATE_RULES.get(reason, "reserve"), late, reason)
         name = to_text(packet.first.get(USER_NAME) or b"")
         self._decisions.add(
             DecisionRecord(

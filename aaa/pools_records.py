@@ -43,6 +43,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     until_s: int = 0  # when to ask whether anybody still uses it
     order: int = 0  # its place in the line of the free
     is_unwanted: bool = False  # to be withdrawn when it comes free
+    is_again: bool = False  # the login of `nonce` found that it had it already
 
 
 class Counts(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -53,6 +53,15 @@ SELECT $3, p.tenant_id, p.id, $5::text::cidr, $1, $2,
     ON CONFLICT DO NOTHING RETURNING id
 """
 
+# The same where the number is somebody else's by now: what is in use of it is then unknown.
+CLAIM_ANEW: Final = """
+INSERT INTO pool_block (tenant_id, pool_id, network, node, store, free_at, quarantined_until)
+SELECT p.tenant_id, p.id, $4::text::cidr, $1, $2,
+       now() + make_interval(secs => p.hold_s + p.lease_s), now() + make_interval(secs => p.lease_s)
+  FROM pool AS p WHERE p.id = $3
+    ON CONFLICT DO NOTHING
+"""
+
 RENEW: Final = """
 UPDATE pool_block AS b
    SET free_at = greatest(b.free_at, now() + make_interval(secs => p.hold_s + p.lease_s))
@@ -137,8 +146,13 @@ ENDED: Final = """
 SELECT pool_id, address::text, class_nonce FROM pool_lease
  WHERE node = $1 AND ended_at IS NOT NULL LIMIT $2
 """
+# Whose row somebody is writing just now is left alone: its lease runs out.
 END: Final = """
-UPDATE pool_lease SET ended_at = now() WHERE class_nonce = ANY ($1::text[]) AND ended_at IS NULL
+UPDATE pool_lease AS l SET ended_at = now()
+  FROM (SELECT tenant_id, address FROM pool_lease
+         WHERE class_nonce = ANY ($1::text[]) AND ended_at IS NULL
+         FOR UPDATE SKIP LOCKED) AS o
+ WHERE l.tenant_id = o.tenant_id AND l.address = o.address
 """
 
 # Up to when all that was heard is counted, as seconds ago: an Interim may wait on a node's disk.

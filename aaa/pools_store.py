@@ -104,14 +104,21 @@ class AddressStore:
                 for pool_id in pool_ids
             ]
 
-    def release(self, subscriber_id: int, nonce: bytes) -> int:
-        """The session of this login is over; returns how many items came free."""
+    def release(self, subscriber_id: int, nonce: bytes, *, refused: bool = False) -> int:
+        """The session of this login is over; returns how many items came free.
+
+        With `refused` there never was one, and what its device had before, it still has.
+        """
         with self.environment.begin() as txn:
             found = self._of_login(txn, subscriber_id, nonce)
         if not found:
             return 0
         with self.environment.begin(write=True) as txn:
-            found = self._of_login(txn, subscriber_id, nonce)
+            found = [
+                (key, item)
+                for key, item in self._of_login(txn, subscriber_id, nonce)
+                if not (refused and item.is_again)
+            ]
             for key, item in found:
                 self.put_free(txn, key, item)
         return len(found)
@@ -241,7 +248,10 @@ class AddressStore:
         if item.holder != holder:
             self.forget(txn, key, item)
         until_s = now_s + pool.lease_s
-        fresh = Item(item.block_id, LEASED, holder, nonce, now_s, until_s)
+        is_again = item.state == LEASED
+        fresh = Item(
+            item.block_id, LEASED, holder, nonce, now_s, until_s, 0, item.is_unwanted, is_again
+        )
         txn.put(key, encode(fresh), db=self.items)
         txn.put(holder, key, db=self.holders)
         txn.put(number.pack(until_s) + key, b"", db=self.due)

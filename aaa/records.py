@@ -9,7 +9,7 @@ import msgspec
 from aaa.places import LiveSession
 from aaa.policy import Hold
 
-FORMAT = b"3"  # change it with any change of a record below
+FORMAT = b"4"  # change it with any change of a record below
 
 
 class NasRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -37,6 +37,14 @@ class Quota(msgspec.Struct, frozen=True, array_like=True, gc=False):
     is_weighed: bool  # in some zone an octet does not count as one
 
 
+class ServerPool(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A pool of ours that a plan gives out of."""
+
+    id: int
+    kind: str  # `pools_plan`
+    name: str
+
+
 class ProfileRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a plan gives, in bits per second and seconds; None leaves it to the NAS."""
 
@@ -53,8 +61,9 @@ class ProfileRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     at_limit: str
     session_timeout_s: int | None
     interim_s: int | None
-    address_pool: str | None
+    address_pool: str | None  # one that the NAS has
     quota: Quota | None = None
+    pools: tuple[ServerPool, ...] = ()  # of ours, one of a kind at most
 
     @property
     def counts_sessions(self) -> bool:

@@ -42,6 +42,7 @@ class Renderer:
     def __init__(self, dictionary: Dictionary, garden: ServiceProfile) -> None:
         self._dictionary = dictionary
         self._garden = replace(garden, session_timeout_s=None)
+        self.garden_has_pool = garden.address_pool is not None
         self._profiles: dict[int, ProfileRecord] = {}
         self._plain: dict[tuple[str, int, str], bytes] = {}
         self._personal: dict[tuple[str, int, str, Personal], bytes] = {}

@@ -15,7 +15,15 @@ from aaa.device import device_of
 from aaa.extra_attributes import is_allowed
 from aaa.places import LiveSession
 from aaa.policy import FOREVER, Hold
-from aaa.records import NasRecord, Personal, ProfileRecord, Quota, SubscriberRecord, Used
+from aaa.records import (
+    NasRecord,
+    Personal,
+    ProfileRecord,
+    Quota,
+    ServerPool,
+    SubscriberRecord,
+    Used,
+)
 from core.octets import from_text
 from core.radius.codec import encode_named
 from core.radius.codec_error import CodecError
@@ -98,7 +106,12 @@ SELECT id, tenant_id, code, download_bps, upload_bps, burst_download_bps, burst_
        burst_threshold_bps, burst_time_s, session_limit, at_limit, session_timeout_s, interim_s,
        address_pool,
        quota_octets, quota_time_s, quota_direction, at_quota, fup_download_bps, fup_upload_bps,
-       jsonb_path_exists(zones, '$[*] ? (!(@.weight_hundredths == 100))') AS is_weighed
+       jsonb_path_exists(zones, '$[*] ? (!(@.weight_hundredths == 100))') AS is_weighed,
+       CASE WHEN coalesce(ipv4_pool_id, ipv6_pool_id, delegated_pool_id) IS NOT NULL THEN
+           (SELECT json_agg(json_build_array(o.id, o.kind, o.name) ORDER BY o.kind)::text
+              FROM pool o
+             WHERE o.tenant_id = profile.tenant_id
+               AND o.id IN (ipv4_pool_id, ipv6_pool_id, delegated_pool_id)) END AS pools
   FROM profile
 """
 
@@ -108,11 +121,13 @@ def nas_of(row: asyncpg.Record) -> NasRecord:
 
 
 def profile_of(row: asyncpg.Record) -> ProfileRecord:
-    *plain, octets, time_s, direction, at, fup_download_bps, fup_upload_bps, is_weighed = row
+    *plain, octets, time_s, direction, at, fup_download, fup_upload, is_weighed, pools = row
     profile = ProfileRecord(*plain)
+    if pools:
+        profile = replace(profile, pools=tuple(ServerPool(*one) for one in json.loads(pools)))
     if octets is None and time_s is None:
         return profile
-    quota = Quota(octets, time_s, direction, at, fup_download_bps, fup_upload_bps, is_weighed)
+    quota = Quota(octets, time_s, direction, at, fup_download, fup_upload, is_weighed)
     return replace(profile, quota=quota)
 
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from aaa.pools_state import PoolStatus
 from accounting.spool import SpoolStatus
 
 
@@ -60,3 +61,4 @@ class ReplicatorStatus(msgspec.Struct):
     rebuilds: int
     subscribers: int
     decisions_shipped: int
+    pools: list[PoolStatus] = []

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import structlog
 import uvloop
 
+from aaa import pools_place
 from aaa.directory import DamagedDirectory, is_filled
 from app.database_keeper import DatabaseKeeper
 from app.paths import Paths
@@ -120,6 +121,7 @@ class _Daemon:
             raise _first(refusals) from None
         finally:
             await asyncio.gather(*(child.stop(STOP_WITHIN_S) for child in self._children))
+            pools_place.settle(self._paths.addresses)
             await asyncio.to_thread(database.close)
             for sock in (*self._auth, *self._acct, *([self._web] if self._web else [])):
                 sock.close()
@@ -153,6 +155,7 @@ class _Daemon:
                 old.unlink()
         # Not synced, so a power cut may leave it damaged; what is in it ends within a minute.
         shutil.rmtree(self._paths.live, ignore_errors=True)
+        pools_place.prepare(self._paths.addresses)
         path, size = self._paths.directory, self._settings.directory.map_size_bytes
         try:
             return is_filled(path, map_size_octets=size)

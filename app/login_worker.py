@@ -18,6 +18,7 @@ from aaa.decisions import DecisionLog
 from aaa.directory import Directory, open_environment
 from aaa.live import Live
 from aaa.nas_table import Known
+from aaa.pools_login import Addresses
 from aaa.session_ends import SessionEnds
 from aaa.status import AccountingStatus, ClientStatus, WorkerStatus
 from aaa.throttle import Throttle
@@ -149,6 +150,7 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
         file_octets_max=settings.decisions.file_bytes_max,
     )
     live = Live(paths.live)
+    addresses = Addresses(paths.addresses)
     directory = Directory(
         open_environment(
             paths.directory, map_size_octets=settings.directory.map_size_bytes, readonly=True
@@ -171,6 +173,7 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
         AccessSettings(
             radius.reject_delay_s, policy.reservation_s, policy.walled_garden.session_timeout_s
         ),
+        addresses,
     )
     keeping = settings.accounting
     spool: DiskSpool[Later] = DiskSpool(
@@ -197,7 +200,7 @@ def _assemble(settings: Settings, paths: Paths, number: int, clock: Clock) -> _P
         )
         for port, handler in (
             (Port.AUTH, access),
-            (Port.ACCT, AccountingPort(accounting, SessionEnds(directory, live, clock))),
+            (Port.ACCT, AccountingPort(accounting, SessionEnds(directory, live, clock, addresses))),
         )
     )
     turn = _Turn(access, auth, acct)

@@ -35,6 +35,10 @@ class Paths:
         return self.data_dir / "live"
 
     @property
+    def addresses(self) -> Path:
+        return self.data_dir / "addresses"
+
+    @property
     def decisions(self) -> Path:
         return self.data_dir / "decisions"
 

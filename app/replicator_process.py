@@ -6,10 +6,13 @@ import os
 from datetime import timedelta
 
 from aaa.directory import DirectoryWriter, open_environment
+from aaa.pools_keeper import PoolKeeper
+from aaa.pools_store import AddressStore
 from aaa.replicator import Progress, Replicator
 from aaa.shipping import DecisionShipper
 from aaa.status import ReplicatorStatus
 from app.child import Ready, Stop
+from app.node_name import node_name
 from app.paths import Paths
 from core import status
 from core.changes import prune
@@ -39,6 +42,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
         paths.decisions, database, clock, keep_days=settings.decisions.keep_days
     )
     pruner = _Pruner(database, clock)
+    keeper = PoolKeeper(node_name(paths.node_name), AddressStore(paths.addresses), database, clock)
     replicator = Replicator(
         database,
         DirectoryWriter(
@@ -50,7 +54,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
         ),
         loader.load(),
         clock,
-        errands=(shipper.ship, pruner.prune),
+        errands=(keeper.keep, shipper.ship, pruner.prune),
     )
     started_at = clock.unix_s()
     reporter = status.Reporter(paths.status, "replicator")
@@ -69,6 +73,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
                     rebuilds=progress.rebuilds,
                     subscribers=progress.subscribers,
                     decisions_shipped=shipper.shipped,
+                    pools=keeper.status(),
                 )
             )
             try:

@@ -1,0 +1,21 @@
+"""Tells the node that gave an address that its session is over, where the Stop came to another.
+
+Ingest shows its batches; the address is known by the nonce of the login that got it.  What is
+missed here runs out by itself.
+"""
+
+from aaa import pools_sql
+from accounting.batch import Batch
+from core.db import Tx, raw
+
+
+async def observe(tx: Tx, batch: Batch) -> None:
+    """An observer of ingest (`accounting.batch.Observer`): a node's transaction."""
+    over = {
+        folded.key.class_nonce
+        for folded in batch.groups
+        if folded.key.class_nonce
+        and any(generation.closed_by for generation in folded.changed.values())
+    }
+    if over:
+        await (await raw(tx)).execute(pools_sql.END, sorted(over))

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from accounting.counters import WRAP
-from accounting.generations import Generation
+from accounting.generations import TOLERANCE_S, Generation
 from accounting.points import ENDS, UNKNOWN, Point
 
 ABOUTS_MAX: Final = 8  # a session that changes its description more often is nonsense
@@ -60,6 +60,42 @@ def grew(g: Generation, p: Point) -> bool:
     if p.session_time_s == UNKNOWN:
         return exceeds(g, p)
     return p.session_time_s > g.session_time_s
+
+
+def goes_on(g: Generation, p: Point) -> bool:
+    """Whether it continues the counters: more session time, and nothing that fell."""
+    return p.session_time_s > g.session_time_s and not fell(g, p)
+
+
+def is_earlier(g: Generation, p: Point) -> bool:
+    """Whether it may lie before all that is known of a session whose Start was lost, by a
+    clock that was set since: its numbers are not above the first that were heard."""
+    first = g.first
+    return (
+        first is not None
+        and p.kind != ENDS
+        and UNKNOWN < p.session_time_s <= first.session_time_s
+        and (
+            p.one_login
+            or (p.input_octets <= first.input_octets and p.output_octets <= first.output_octets)
+        )
+    )
+
+
+def is_same_stop(g: Generation, p: Point) -> bool:
+    """Whether a Stop has the very numbers that a session ended with, by another clock.
+
+    That it has none at all says nothing, except within one login; and what began where the
+    session ended is the next one, however equal.
+    """
+    return (
+        p.kind == ENDS
+        and p.session_time_s == g.session_time_s
+        and p.input_octets == g.input_octets - g.input_wraps * WRAP
+        and p.output_octets == g.output_octets - g.output_wraps * WRAP
+        and (p.one_login or p.input_octets > 0 or p.output_octets > 0)
+        and abs(p.at_s - p.session_time_s - g.stopped_s) > TOLERANCE_S
+    )
 
 
 def larger(g: Generation, p: Point) -> tuple[int, int]:

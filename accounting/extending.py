@@ -13,7 +13,7 @@ from accounting.usage import SPREAD_MAX_S, Interval
 def extend(g: Generation, p: Point) -> tuple[Generation, Interval] | None:
     """The session after its next report, and what was used since the last; None if anything
     about it is out of the ordinary."""
-    at_s, kind, session_time_s, received, sent, cause, _, _, line_bps, about = p
+    at_s, kind, session_time_s, received, sent, cause, _, _, line_bps, about, _ = p
     seconds = session_time_s - g.session_time_s
     if (
         seconds <= 0

@@ -40,6 +40,7 @@ class Point(NamedTuple):
     wide: bool  # from a NAS that sends gigawords: its counters do not wrap
     line_bps: int  # nothing on this NAS is faster; 0: unknown
     about: int  # which of the group's Abouts came with it
+    one_login: bool = False  # our Class came with it: all of its key is of one login
 
 
 # Why a session was closed without its Stop, and what wins within one second.
@@ -72,6 +73,7 @@ def point(record: Record, about: int) -> Point:
         record.wide,
         record.line_bps or 0,
         about,
+        record.class_nonce != "",
     )
 
 

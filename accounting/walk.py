@@ -4,10 +4,14 @@ Here are the cases of the lifecycle (domain: session lifecycle, identity §4): w
 report means to an open session, to a closed one, and when it begins the next.  The fold
 sees its input sorted, so it cannot know in what order the network delivered it.
 
-Two questions recur.  *Did it begin later?*  A report says how old its session is, hence
-when it began; what began after this session ended is another session, whatever its
-counters.  *Is it a straggler?*  Where the NAS sends no Event-Timestamp, a late or
-repeated packet seems newer than it is; its session time gives it away.
+Three questions recur.  *Did it begin later?*  A report says how old its session is, hence
+when it began; what began after this session ended and starts its counters over is another
+session.  *Is it a straggler?*  Where the NAS sends no Event-Timestamp, a late or repeated
+packet seems newer than it is; its session time gives it away.  *Was a clock set?*  Then
+one session has two beginnings, its parts lie over or behind one another, and only its own
+time tells their order: what began before this session was last heard is no other, for a
+key is used by one session at a time; and with our Class it is one login, so that only a
+Start or a Stop can tell of another.
 """
 
 from typing import Final
@@ -20,9 +24,12 @@ from accounting.evidence import (
     described,
     exceeds,
     fell,
+    goes_on,
     grew,
     is_back_at_nothing,
     is_blank,
+    is_earlier,
+    is_same_stop,
     larger,
     says_nothing,
 )
@@ -120,12 +127,11 @@ class Walk:
         began_s = began(p)
         if g.restart_s >= 0 and began_s is not None:
             if began_s >= g.restart_s - TOLERANCE_S:
-                self._finish()
-                self.current = described(
-                    Generation(g.number + 1, g.restart_s, True, g.restart_s), p
-                )
-                self.point(p)
-                return
+                if is_earlier(g, p):
+                    return
+                if not (p.one_login and goes_on(g, p)):
+                    self._restart(g, p)
+                    return
             g = replace(g, restart_s=-1)
         if self._strays(g, p):
             return
@@ -139,10 +145,7 @@ class Walk:
             p = p._replace(session_time_s=UNKNOWN)
         older = UNKNOWN < p.session_time_s < g.session_time_s
         if older and fell(g, p):
-            assert began_s is not None
-            if began_s > g.started_s + TOLERANCE_S and (
-                p.stamped or began_s >= g.seen_s - _ROUNDING_S
-            ):
+            if self._starts_over(g, p):
                 self._begin(p)
                 return
             if p.kind != ENDS:  # late: it told nothing that later ones did not
@@ -152,6 +155,15 @@ class Walk:
         if p.kind == ENDS:
             g = replace(g, stopped_s=p.at_s, closed_by=BY_STOP, closed_at_s=p.at_s, cause=p.cause)
         self.current = g
+
+    def _starts_over(self, g: Generation, p: Point) -> bool:
+        """Whether a report with less, in session time and octets, began after all others."""
+        if is_earlier(g, p) or (p.one_login and p.kind != ENDS):
+            return False
+        began_s = p.at_s - p.session_time_s
+        return began_s > g.started_s + TOLERANCE_S and began_s >= g.seen_s - (
+            TOLERANCE_S if p.stamped else _ROUNDING_S
+        )
 
     def _started(self, g: Generation, p: Point, began_s: int | None) -> Generation:
         """With an earlier start, if the Start was lost and this report knows of one."""
@@ -202,13 +214,20 @@ class Walk:
 
     def _closed(self, g: Generation, p: Point) -> None:
         if p.kind == BEGINS:
-            if p.at_s > g.stopped_s:
+            if p.at_s <= g.stopped_s:
+                return
+            if g.first is not None and (p.one_login or not _by_nas(g)):
+                self.current = replace(g, restart_s=p.at_s)  # its own, if a clock was set
+            else:
                 self._begin(p)
             return
         if self._strays(g, p) or self._repeats(p) or says_nothing(g, p):
             return
         if self._is_another(g, p):
-            self._begin(p)
+            if 0 <= g.restart_s <= p.at_s - p.session_time_s + TOLERANCE_S:
+                self._restart(g, p)
+            else:
+                self._begin(p)
         elif p.kind == ENDS:
             self._stopped_again(g, p)
         elif p.at_s > g.stopped_s + TOLERANCE_S and grew(g, p):
@@ -222,13 +241,16 @@ class Walk:
     def _is_another(self, g: Generation, p: Point) -> bool:
         """Whether a report after the close belongs to the next use of the key."""
         began_s = began(p)
-        if g.closed_by in (BY_ACCOUNTING_ON, BY_ACCOUNTING_OFF) and p.at_s > g.closed_at_s:
+        if _by_nas(g) and p.at_s > g.closed_at_s and not p.one_login:
             return began_s is None or began_s >= g.closed_at_s - _ROUNDING_S
         if began_s is None or p.at_s <= g.stopped_s:
             return False
-        if p.session_time_s > g.session_time_s and not fell(g, p):
-            # It continues the counters.  Only one that is clearly younger is another.
-            return began_s > g.stopped_s + _ROUNDING_S
+        if goes_on(g, p):
+            # After its Stop only one that is clearly younger is another; a close that was
+            # inferred was wrong.
+            return g.closed_by == BY_STOP and began_s > g.stopped_s + _ROUNDING_S
+        if is_earlier(g, p) or is_same_stop(g, p) or (p.one_login and p.kind != ENDS):
+            return False
         return began_s >= g.stopped_s - _ROUNDING_S
 
     def _stopped_again(self, g: Generation, p: Point) -> None:
@@ -305,6 +327,13 @@ class Walk:
             g = replace(g, stopped_s=p.at_s, closed_by=BY_STOP, closed_at_s=p.at_s, cause=p.cause)
         self.current = described(g, p)
 
+    def _restart(self, g: Generation, p: Point) -> None:
+        """Open a generation with the Start that waited for its first report."""
+        number, started_s = g.number + 1, g.restart_s
+        self._finish()
+        self.current = described(Generation(number, started_s, True, started_s), p)
+        self.point(p)
+
     def _finish(self) -> None:
         g = self.current
         if g is None:
@@ -316,8 +345,9 @@ class Walk:
                 closed_by=BY_NEXT,
                 closed_at_s=g.seen_s,
                 cause=LOST_SERVICE,
-                restart_s=-1,
             )
+        if g.restart_s >= 0:
+            g = replace(g, restart_s=-1)
         self.finished.append(g)
         self.previous, self.current = g, None
         self._heard.clear()
@@ -354,3 +384,8 @@ class Walk:
     def _use(self, interval: Interval) -> None:
         if interval.input_octets or interval.output_octets or interval.session_time_s:
             self.intervals.append(bounded(interval))
+
+
+def _by_nas(g: Generation) -> bool:
+    """Whether an Accounting-On or -Off closed it."""
+    return g.closed_by in (BY_ACCOUNTING_ON, BY_ACCOUNTING_OFF)

@@ -47,6 +47,7 @@ def anything(draw: st.DrawFn) -> list[Record | Mark]:
     numbers = st.sampled_from([0, 1, 50, 299, 300, 301, 600, 3_600, 7_200, 90_000])
     octets = st.sampled_from([0, 1, 10, 10**6, 10**9, 2**31 + 5, 2**32 - 1, 2**40, 2**62])
     told: list[Record | Mark] = []
+    class_nonce = draw(st.sampled_from(["", "a" * 32]))
     for _ in range(draw(st.integers(1, 8))):
         if draw(st.integers(0, 6)) == 0:
             told.append(Mark(NOON_S + draw(numbers), draw(st.sampled_from([7, 8, 21]))))
@@ -62,6 +63,7 @@ def anything(draw: st.DrawFn) -> list[Record | Mark]:
                 wide=draw(st.booleans()),
                 line_bps=draw(st.sampled_from([None, 10**8, 10**9])),
                 about=draw(st.sampled_from([ABOUT, OTHERS])),
+                class_nonce=class_nonce,
             )
         )
     return told

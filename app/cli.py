@@ -20,6 +20,7 @@ from app import (
     cli_plan,
     cli_quota,
     cli_session,
+    cli_simulate,
     cli_subscriber,
     cli_usage,
     instance,
@@ -57,6 +58,7 @@ commands.command("who-had")(cli_session.who_had_command)
 commands.add_typer(cli_accounting.commands, name="accounting")
 commands.add_typer(cli_jobs.commands, name="jobs")
 commands.add_typer(cli_database.commands, name="db")
+commands.command("simulate")(cli_simulate.command)
 
 
 class Role(StrEnum):

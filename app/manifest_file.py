@@ -21,9 +21,23 @@ def read(path: Path, dictionary: Dictionary) -> Manifest:
     Raises:
         Invalid: it cannot be read, is neither TOML nor JSON, or has mistakes.
     """
+    found = document(path)
+    try:
+        return parse(found, reply_check(dictionary))
+    except Invalid as wrong:
+        lines = "\n".join(f"{path}: {line}" for line in str(wrong).splitlines())
+        raise Invalid(lines, field=wrong.field) from None
+
+
+def document(path: Path) -> object:
+    """What the file holds, unchecked; ``-`` is standard input.
+
+    Raises:
+        Invalid: it cannot be read, or is neither TOML nor JSON.
+    """
     try:
         text = (sys.stdin.buffer.read() if path == STDIN else path.read_bytes()).decode()
-        document = _document(text)
+        return _document(text)
     except OSError as failed:
         raise Invalid(f"{path}: {failed.strerror}: name a file that can be read") from None
     except UnicodeDecodeError as wrong:
@@ -31,14 +45,9 @@ def read(path: Path, dictionary: Dictionary) -> Manifest:
     except tomllib.TOMLDecodeError as wrong:
         raise Invalid(f"{path} is not TOML: {wrong}") from None
     except RecursionError:
-        raise Invalid(f"{path} is nested too deeply: a manifest has three levels") from None
+        raise Invalid(f"{path} is nested too deeply: three levels are all it needs") from None
     except json.JSONDecodeError as wrong:
         raise Invalid(f"{path} is not JSON: {wrong}") from None
-    try:
-        return parse(document, reply_check(dictionary))
-    except Invalid as wrong:
-        lines = "\n".join(f"{path}: {line}" for line in str(wrong).splitlines())
-        raise Invalid(lines, field=wrong.field) from None
 
 
 def reply_check(dictionary: Dictionary) -> ReplyCheck:

@@ -78,8 +78,9 @@ class Asker:
         self._shared = SharedSecret(self.secret)
 
     @property
-    def is_idle(self) -> bool:
-        return not self._pending
+    def pending(self) -> int:
+        """Questions on their way or waiting for it."""
+        return len(self._pending) + len(self._waiting)
 
     def ask(self, question: Question, now: float) -> list[bytes]:
         """What to send now, if an identifier is free."""

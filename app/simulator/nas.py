@@ -60,6 +60,7 @@ class Nas:
         self._events: list[Happened] = []
         self._agenda: list[tuple[float, int, Callable[[float], None]]] = []
         self._entries = 0
+        self._is_stopped = False
 
     def take_questions(self) -> list[Question]:
         """What is to be asked since the last time."""
@@ -172,6 +173,17 @@ class Nas:
         self._ask(told, attributes)
         return told
 
+    def hang_up_all(self, now: float) -> None:
+        """Everybody leaves."""
+        for session in list(self.sessions.values()):
+            self.end(session, events.USER_REQUEST, now)
+
+    def stop(self, now: float) -> None:
+        """Everybody leaves, and nobody comes again."""
+        self._agenda.clear()
+        self._is_stopped = True
+        self.hang_up_all(now)
+
     def look_at_end(self, session: Session, now: float) -> None:
         """End a session whose time or octets are used up, or look again when they will be."""
         if not session.is_online:
@@ -210,6 +222,9 @@ class Nas:
             self._redial(attempt.subscriber, now, was_refused=True)
             return
         session = self._session(attempt, service, now)
+        if self._is_stopped:  # the answer came too late
+            self.tell(Happened(What.UNUSABLE, attempt=attempt, took_s=took_s, detail="hung up"))
+            return
         self.sessions[session.acct_session_id] = session
         self.tell(Happened(What.ACCEPTED, session, attempt, took_s=took_s))
         self.report(session, events.START, now)
@@ -239,7 +254,7 @@ class Nas:
         self._redial(attempt.subscriber, now, was_refused=True)
 
     def _redial(self, subscriber: Subscriber, now: float, *, was_refused: bool) -> None:
-        if subscriber.redials:
+        if subscriber.redials and not self._is_stopped:
             wait_s = self._habits.until_redial_s(self._chance(subscriber), was_refused=was_refused)
             self.plan(now + wait_s, lambda at_s: self._dial_again(subscriber, at_s))
 

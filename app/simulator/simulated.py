@@ -115,7 +115,12 @@ class SimulatedNas:
     @property
     def is_idle(self) -> bool:
         """Whether every question was answered or given up."""
-        return all(asker.is_idle for asker in self._askers.values())
+        return not self.pending
+
+    @property
+    def pending(self) -> int:
+        """Questions on their way or waiting for it."""
+        return sum(asker.pending for asker in self._askers.values())
 
     @property
     def unbelieved(self) -> int:
@@ -147,6 +152,11 @@ class SimulatedNas:
     def reboot(self, *, says_so: bool | None = None) -> None:
         """Power off and on; `says_so`: with Accounting-On, None: as its make does."""
         self.core.reboot(self._pace.now(), says_so=says_so)
+        self.move()
+
+    def stop(self) -> None:
+        """Everybody leaves, and nobody comes again."""
+        self.core.stop(self._pace.now())
         self.move()
 
     def move(self) -> None:

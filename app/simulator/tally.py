@@ -21,7 +21,6 @@ class Told:
     nas: str
     session: Session
     acknowledged: Record | None = None
-    is_stop_unacknowledged: bool = False
 
 
 @dataclass(slots=True)

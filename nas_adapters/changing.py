@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from nas_adapters.base import Attr, SessionRef, Step, Unchangeable, Verb
 from nas_adapters.naming import COMMON, NOTHING_NAMES_IT, is_narrow, named
+from nas_adapters.profile import ServiceProfile
 
 # No reason to end a session: the worst is that it ends later, or reports more often, than
 # wanted.  A time or an amount that is no longer wanted leads to a new login when it is over.
@@ -55,6 +56,19 @@ def coa(
     if not is_narrow(identification):
         return NOTHING_NAMES_IT
     return (Step(Verb.COA, identification + attributes),)
+
+
+def without_words(
+    steps: tuple[Step, ...] | Unchangeable,
+    wanted: ServiceProfile,
+    applied: ServiceProfile | None,
+    reason: str,
+) -> tuple[Step, ...] | Unchangeable:
+    """For a box that says rates by name or not at all: an unsaid change is none that was made."""
+    if steps or applied is None:
+        return steps
+    is_same = (wanted.upload_bps, wanted.download_bps) == (applied.upload_bps, applied.download_bps)
+    return steps if is_same else Unchangeable(reason)
 
 
 def difference(

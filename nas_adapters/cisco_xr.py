@@ -27,7 +27,7 @@ from nas_adapters.base import (
     Step,
     Unchangeable,
 )
-from nas_adapters.changing import Rules, changed, coa
+from nas_adapters.changing import Rules, changed, coa, without_words
 from nas_adapters.cisco import qos_policies
 from nas_adapters.generic import standard
 from nas_adapters.identity import Kind
@@ -39,6 +39,7 @@ abilities = Abilities()
 counting = Counting()
 
 NAMING: Final = ("Acct-Session-Id",)
+WORDLESS: Final = "it says rates by name only: give the plan or the NAS a service or QoS profile"
 RULES: Final = Rules(
     changeable=frozenset(
         {"Session-Timeout", "Idle-Timeout"}
@@ -84,7 +85,7 @@ def change(
         if isinstance(step, Unchangeable):
             return step
         steps += step
-    return steps + rest
+    return without_words(steps + rest, wanted, applied, WORDLESS)
 
 
 def disconnect(session: SessionRef) -> Step | Unchangeable:

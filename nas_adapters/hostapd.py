@@ -26,6 +26,7 @@ from nas_adapters.base import (
     Step,
     Unchangeable,
 )
+from nas_adapters.changing import without_words
 from nas_adapters.generic import standard, tunnel
 from nas_adapters.profile import ServiceProfile
 
@@ -56,7 +57,9 @@ def change(
     wanted: ServiceProfile, applied: ServiceProfile | None, session: SessionRef
 ) -> tuple[Step, ...] | Unchangeable:
     del session
-    return NO_COA if applied is None or render(wanted) != render(applied) else ()
+    if applied is None or render(wanted) != render(applied):
+        return NO_COA
+    return without_words((), wanted, applied, "hostapd has no word for a rate")
 
 
 def disconnect(session: SessionRef) -> Step | Unchangeable:

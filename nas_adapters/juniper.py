@@ -32,7 +32,7 @@ from nas_adapters.base import (
     Step,
     Unchangeable,
 )
-from nas_adapters.changing import Rules, changed, coa
+from nas_adapters.changing import Rules, changed, coa, without_words
 from nas_adapters.generic import standard
 from nas_adapters.identity import Kind
 from nas_adapters.profile import ServiceProfile
@@ -45,6 +45,7 @@ abilities = Abilities()
 counting = Counting(ipv6_apart=True)
 
 NAMING: Final = ("Acct-Session-Id",)
+WORDLESS: Final = "it says rates by name only: give the plan or the NAS a service"
 RULES: Final = Rules(changeable=frozenset({"Session-Timeout", "Idle-Timeout"}), naming=NAMING)
 
 
@@ -76,7 +77,7 @@ def change(
         return rest
     running = applied.service if applied else None
     if wanted.service == running:
-        return rest
+        return without_words(rest, wanted, applied, WORDLESS)
     services = []
     if running:
         services.append(Attr("ERX-Service-Deactivate", running))

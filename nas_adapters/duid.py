@@ -12,10 +12,11 @@ _SEPARATORS: Final = re.compile(r"[:.\- ]")
 _HARDWARE_ETHERNET: Final = "0001"
 
 # Type, and how many octets it has with its type (RFC 8415 §11.2 to §11.4, RFC 6355 §4).
+# Shorter ones could be, but would pass for MAC addresses and EUI-64 of old makers.
 _LENGTHS: Final = {
-    "0001": range(9, 131),  # link layer and time
-    "0002": range(7, 131),  # enterprise number
-    "0003": range(5, 131),  # link layer
+    "0001": range(12, 131),  # link layer and time
+    "0002": range(9, 131),  # enterprise number
+    "0003": range(10, 131),  # link layer
     "0004": range(18, 19),  # UUID
 }
 
@@ -23,9 +24,9 @@ _LENGTHS: Final = {
 def normalise(written: str | bytes) -> str | None:
     """`00030001021a2b3c4d5e` for ``00:03:00:01:02:1A:...``, ``0x0003...`` or its octets."""
     if isinstance(written, bytes):
+        if written[:1] != b"\0":
+            return normalise(written.decode("ascii")) if written.isascii() else None
         digits = written.hex()
-        if written.isascii():
-            return normalise(written.decode("ascii"))
     else:
         match = _WRITTEN.fullmatch(written.strip().lower())
         if match is None:

@@ -6,8 +6,8 @@ and not corrected to less, and so is one with a record that came after its time 
 forgotten (`groups`), which was counted as well as could be.
 
 Which marks close a session is in no packet of its own: a redial and the sweeper's verdict
-are only in what the group remembers, and a late Accounting-On is taken by the group's next
-record.  So what is stored is right if the packets give it with the marks that the group
+are only in what the group remembers, and a late Accounting-On is taken by a closed group's
+next record.  So what is stored is right if the packets give it with the marks that the group
 took, or with all that are known.
 """
 

@@ -1,5 +1,10 @@
 """Accounting-On and -Off: remembered for records that are still to come, and whom they close.
 
+A mark may come late, when its box has been heard of since; so whoever began before it and is
+still open takes it, and the rules say what that changes: nothing, the end, or that what came
+after it is another session.  A session that is closed takes it with its next record, if ever:
+only by what it was closed is then another word.
+
 Knows the tables; what a mark means to a session is `accounting.walk`'s.
 """
 
@@ -52,9 +57,10 @@ SELECT m.tenant_id, m.nas_id, m.nas_reported, m.at_s, m.kind
 _OPEN: Final = """
 SELECT id, acct_session_id, class_nonce FROM session
  WHERE tenant_id = $1 AND nas_id = $2 AND nas_reported = $3 AND stopped_at IS NULL
-   AND last_seen_at < to_timestamp($4) AND id > $5
+   AND started_at < to_timestamp($4) AND id > $5
  ORDER BY id LIMIT $6
 """
+# Those that have been heard of since then need not be over.
 _UNFINISHED: Final = """
 SELECT m.tenant_id, m.nas_id, m.nas_reported, m.at_s, m.kind FROM nas_mark AS m
  WHERE EXISTS (
@@ -94,8 +100,8 @@ async def note(
 async def closing(
     connection: asyncpg.Connection, restart: Restart, at_once_max: int
 ) -> tuple[Closing, Restart | None]:
-    """Sessions of the box that are open and were last heard of before the mark; and what is
-    left of the restart after these."""
+    """Sessions of the box that are open and began before the mark; and what is left of the
+    restart after these."""
     box, mark, after = restart
     found = await connection.fetch(_OPEN, *box, float(mark.at_s), after, at_once_max)
     page: Closing = {}

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from accounting import staging
@@ -18,6 +19,7 @@ from tests.accounting.ingesting import (
     Node,
     packet,
     rows,
+    totals,
 )
 from tests.conftest import execute
 
@@ -86,3 +88,42 @@ async def test_a_late_record_meets_the_marks_of_its_own_box(node: Node, tmp_path
         ("81200001", "accounting-on"),
         ("late", "accounting-on"),
     ]
+
+
+def lives(*reports: tuple[int, int, int]) -> list[tuple[float, bytes]]:
+    """Interims at that time, of that session time, with so many octets."""
+    return [
+        (at_s, packet(INTERIM, at_s, seconds, (octets, octets)))
+        for at_s, seconds, octets in reports
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "open_ones"),
+    [
+        pytest.param([(560, 560, 9)], [(590, 590, 10)], 0, id="it was as good as over"),
+        pytest.param([(300, 300, 9)], [(1200, 590, 99)], 1, id="what came since is another"),
+        pytest.param([(300, 300, 9)], [(900, 900, 99)], 1, id="it went on all the same"),
+    ],
+)
+async def test_a_restart_that_is_heard_of_late_closes_at_once_what_it_would_have_closed(
+    node: Node,
+    tmp_path: Path,
+    before: list[tuple[int, int, int]],
+    since: list[tuple[int, int, int]],
+    open_ones: int,
+) -> None:
+    restart = (2000.0, packet(ON, 570))
+    start = (0.0, packet(START, 0))
+    await node.tell(tmp_path, start, *lives(*before))
+    await node.tell(tmp_path, restart)
+    await node.tell(tmp_path, *lives(*since))
+    early = await totals(node.url)
+    for table in ("session", "session_group", "session_history", "usage", "nas_mark"):
+        await execute(node.url, f"DELETE FROM {table}")
+    await node.tell(tmp_path, start, *lives(*before))
+    await node.tell(tmp_path, *lives(*since))
+    await node.tell(tmp_path, restart)
+    assert await totals(node.url) == early
+    found = await rows(node.url, "SELECT closed_by FROM session WHERE stopped_at IS NULL")
+    assert len(found) == open_ones

@@ -22,10 +22,8 @@ from pysnmp.proto import errind, rfc1902, rfc1905
 
 from core.deadlines import within
 from nas_adapters.api_access import SnmpAccess
+from nas_adapters.snmp_values import Oid, Value
 from nas_adapters.trouble import NasTrouble, NoAnswer, NotLetIn, WillNot
-
-Oid = tuple[int, ...]
-Value = int | bytes | Oid
 
 ROWS_MAX: Final = 100_000
 ROWS_AT_ONCE: Final = 25

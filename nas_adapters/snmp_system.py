@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from nas_adapters.snmp import Agent, Oid, Value
+from nas_adapters.snmp import Agent
+from nas_adapters.snmp_values import Oid, Value
 
 _SYSTEM: Final[Oid] = (1, 3, 6, 1, 2, 1, 1)
 _DESCR: Final[Oid] = (*_SYSTEM, 1, 0)

@@ -11,6 +11,7 @@ PACKAGES = {
     "radtest": "freeradius-utils",
     "freeradius": "freeradius",
     "eapol_test": "eapoltest",
+    "snmpd": "snmpd",
 }
 
 

@@ -1,6 +1,6 @@
 """What subscribers get, under a code.  Billing sells plans; AAA alone knows only profiles."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from aaa import zones
 from aaa.models import Profile
+from aaa.pools_models import Pool
 from aaa.quota import THRESHOLDS
 from aaa.zones import Zone
 from core.db import Tx
@@ -26,7 +27,10 @@ class ProfileSpec:
     at_limit: str = "reject"  # reject | kick_oldest
     session_timeout_s: int | None = None
     interim_s: int | None = 300
-    address_pool: str | None = None
+    address_pool: str | None = None  # one that the NAS has
+    ipv4_pool: str | None = None  # these name pools of ours (`aaa.pools`)
+    ipv6_pool: str | None = None
+    delegated_pool: str | None = None
     quota_octets: int | None = None  # with neither this nor the next: no quota
     quota_time_s: int | None = None
     quota_direction: str = "total"  # total | download | upload
@@ -49,14 +53,19 @@ async def all_of(tx: Tx, codes: Collection[str] | None = None) -> dict[str, Stor
     query = select(Profile).order_by(Profile.code).execution_options(populate_existing=True)
     if codes is not None:
         query = query.where(Profile.code.in_(codes))
-    return {row.code: _stored(row) for row in await tx.scalars(query)}
+    pools = {number: name for name, number in (await _pools(tx)).items()}
+    return {row.code: _stored(row, pools) for row in await tx.scalars(query)}
 
 
 async def put(tx: Tx, tenant_id: int, specs: Sequence[ProfileSpec]) -> None:
-    """Make the profiles of these codes what `specs` say; each is one change to the directory."""
+    """Make the profiles of these codes what `specs` say; each is one change to the directory.
+
+    The pools that they name are there.
+    """
     if not specs:
         return
-    rows = [{"tenant_id": tenant_id, **_values(spec)} for spec in specs]
+    pools = await _pools(tx)
+    rows = [{"tenant_id": tenant_id, **_values(spec, pools)} for spec in specs]
     statement = insert(Profile)
     replaced = {column: statement.excluded[column] for column in rows[0] if column != "tenant_id"}
     await tx.execute(
@@ -67,7 +76,11 @@ async def put(tx: Tx, tenant_id: int, specs: Sequence[ProfileSpec]) -> None:
     )
 
 
-def _stored(row: Profile) -> StoredProfile:
+async def _pools(tx: Tx) -> dict[str, int]:
+    return {row.name: row.id for row in await tx.execute(select(Pool.name, Pool.id))}
+
+
+def _stored(row: Profile, pools: Mapping[int, str]) -> StoredProfile:
     burst = None
     if row.burst_download_bps is not None:
         burst = Burst(
@@ -88,6 +101,9 @@ def _stored(row: Profile) -> StoredProfile:
             session_timeout_s=row.session_timeout_s,
             interim_s=row.interim_s,
             address_pool=row.address_pool,
+            ipv4_pool=pools[row.ipv4_pool_id] if row.ipv4_pool_id else None,
+            ipv6_pool=pools[row.ipv6_pool_id] if row.ipv6_pool_id else None,
+            delegated_pool=pools[row.delegated_pool_id] if row.delegated_pool_id else None,
             quota_octets=row.quota_octets,
             quota_time_s=row.quota_time_s,
             quota_direction=row.quota_direction,
@@ -101,7 +117,7 @@ def _stored(row: Profile) -> StoredProfile:
     )
 
 
-def _values(spec: ProfileSpec) -> dict[str, object]:
+def _values(spec: ProfileSpec, pools: Mapping[str, int]) -> dict[str, object]:
     burst = spec.burst
     return {
         "code": spec.code,
@@ -116,6 +132,9 @@ def _values(spec: ProfileSpec) -> dict[str, object]:
         "session_timeout_s": spec.session_timeout_s,
         "interim_s": spec.interim_s,
         "address_pool": spec.address_pool,
+        "ipv4_pool_id": pools[spec.ipv4_pool] if spec.ipv4_pool else None,
+        "ipv6_pool_id": pools[spec.ipv6_pool] if spec.ipv6_pool else None,
+        "delegated_pool_id": pools[spec.delegated_pool] if spec.delegated_pool else None,
         "quota_octets": spec.quota_octets,
         "quota_time_s": spec.quota_time_s,
         "quota_direction": spec.quota_direction,

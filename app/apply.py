@@ -12,8 +12,9 @@ from typing import Final
 
 from sqlalchemy import text
 
-from aaa import profiles
+from aaa import pools, profiles
 from aaa.profiles import ProfileSpec, StoredProfile
+from app.apply_pools import put_pools
 from app.apply_subscribers import put_subscribers
 from app.apply_ways import put_ways
 from app.manifest import Manifest, NasEntry
@@ -54,7 +55,7 @@ async def apply(
 
     Raises:
         Invalid: something new lacks its password or secret, or a name is unknown.
-        Conflict: an address belongs to somebody else.
+        Conflict: an address belongs to somebody else, or to two pools.
     """
     done: Applied | None = None
     try:
@@ -106,10 +107,14 @@ async def _apply(tx: Tx, vault: Vault, manifest: Manifest, scope: _Scope, now: d
     await _put_nases(tx, vault, scope, manifest.nases, stored_nases, now)
     ways = [(entry.spec.name, way) for entry in manifest.nases for way in entry.ways]
     scope.lines.extend(await put_ways(tx, vault, scope.tenant_id, ways, now=now))
+    plans = {code: stored.spec for code, stored in stored_plans.items()}
+    plans |= {plan.code: plan for plan in manifest.plans}
+    scope.lines.extend(await put_pools(tx, scope.tenant_id, manifest.pools, plans.values()))
     await _put_plans(tx, scope, manifest.plans, stored_plans)
     scope.lines.extend(
         await put_subscribers(tx, vault, scope.tenant_id, manifest.subscribers, now=now)
     )
+    await pools.refuse_given(tx, [entry.spec.username for entry in manifest.subscribers])
     return Applied(scope.code, tuple(scope.lines))
 
 

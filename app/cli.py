@@ -18,6 +18,7 @@ from app import (
     cli_nas,
     cli_output,
     cli_plan,
+    cli_pool,
     cli_quota,
     cli_session,
     cli_simulate,
@@ -48,6 +49,7 @@ commands = typer.Typer(
 )
 commands.add_typer(cli_nas.commands, name="nas")
 commands.add_typer(cli_plan.commands, name="plan")
+commands.add_typer(cli_pool.commands, name="pool")
 commands.add_typer(cli_subscriber.commands, name="subscriber")
 commands.command("explain")(cli_explain.command)
 commands.add_typer(cli_decision.commands, name="decision")

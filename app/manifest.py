@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
+from aaa.pools_plan import PoolSpec
 from aaa.profiles import ProfileSpec
 from aaa.subscribers import SubscriberSpec
-from app import manifest_quota, manifest_ways
+from app import manifest_pool, manifest_quota, manifest_ways
 from app import manifest_values as values
 from app.manifest_table import Table
 from app.manifest_ways import WayEntry
@@ -61,6 +62,7 @@ class Manifest:
     plans: tuple[ProfileSpec, ...]
     subscribers: tuple[SubscriberEntry, ...]
     timezone: str | None = None  # None: as it is
+    pools: tuple[PoolSpec, ...] = ()
 
 
 def parse(document: object, check_reply: ReplyCheck) -> Manifest:
@@ -70,11 +72,12 @@ def parse(document: object, check_reply: ReplyCheck) -> Manifest:
         Invalid: one line for each entry that has a mistake: path, value, remedy.
     """
     top = Table("", document)
-    top.only("tenant", "timezone", "nas", "plan", "subscriber")
+    top.only("tenant", "timezone", "nas", "pool", "plan", "subscriber")
     tenant = top.take("tenant", values.name, None)
     timezone = top.take("timezone", values.time_zone, None)
     mistakes: list[str] = []
     nases = _each(top, "nas", "name", _nas, mistakes)
+    pools = _each(top, "pool", "name", manifest_pool.pool, mistakes)
     plans = _each(top, "plan", "code", _plan, mistakes)
     subscribers = _each(
         top, "subscriber", "username", lambda table: _subscriber(table, check_reply), mistakes
@@ -82,6 +85,7 @@ def parse(document: object, check_reply: ReplyCheck) -> Manifest:
     _once("nas", "name", (entry.spec.name for entry in nases), mistakes)
     senders = (f"{e.spec.address} {e.spec.identifier}".rstrip() for e in nases)
     _once("nas", "address and identifier", senders, mistakes)
+    _once("pool", "name", (pool.name for pool in pools), mistakes)
     _once("plan", "code", (plan.code for plan in plans), mistakes)
     _once("subscriber", "username", (entry.spec.username for entry in subscribers), mistakes)
     if mistakes:
@@ -89,7 +93,7 @@ def parse(document: object, check_reply: ReplyCheck) -> Manifest:
         if len(mistakes) > len(told):
             told.append(f"and {len(mistakes) - len(told)} more mistakes")
         raise Invalid("\n".join(told), field=mistakes[0].partition(":")[0])
-    return Manifest(tenant, tuple(nases), tuple(plans), tuple(subscribers), timezone)
+    return Manifest(tenant, tuple(nases), tuple(plans), tuple(subscribers), timezone, tuple(pools))
 
 
 def _each(
@@ -149,6 +153,7 @@ def _plan(table: Table) -> ProfileSpec:
         *("code", "download", "upload", "burst", "session_limit", "at_limit"),
         *("session_timeout_s", "interim_s", "address_pool"),
         *manifest_quota.KEYS,
+        *manifest_pool.PLAN_KEYS,
     )
     spec = ProfileSpec(
         code=table.need("code", values.name),
@@ -167,7 +172,7 @@ def _plan(table: Table) -> ProfileSpec:
             raise table.wrong("burst", "a burst goes beyond a rate: give download and upload, too")
         if burst.download_bps < spec.download_bps or burst.upload_bps < spec.upload_bps:
             raise table.wrong("burst", "slower than the plan itself: a burst is at least its rate")
-    return manifest_quota.with_quota(spec, table)
+    return manifest_quota.with_quota(manifest_pool.with_pools(spec, table), table)
 
 
 def _burst(table: Table) -> Burst:

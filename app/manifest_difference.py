@@ -8,6 +8,7 @@ from dataclasses import Field, fields
 from datetime import UTC, datetime
 from typing import Final
 
+from aaa.pools_plan import PoolSpec
 from aaa.profiles import ProfileSpec
 from aaa.subscribers import SubscriberSpec
 from core.units import octets_text, rate_text, time_text
@@ -15,7 +16,7 @@ from nas_adapters.api_access import ApiSpec, SnmpSpec
 from nas_adapters.profile import Burst
 from nas_adapters.registry import NasSpec
 
-Spec = NasSpec | ProfileSpec | SubscriberSpec | ApiSpec | SnmpSpec
+Spec = NasSpec | PoolSpec | ProfileSpec | SubscriberSpec | ApiSpec | SnmpSpec
 
 # Where the manifest calls a thing otherwise than the domain does.
 KEYS: Final[Mapping[str, str]] = {

@@ -55,10 +55,14 @@ def test_the_commands_in_the_table_are_those_that_there_are() -> None:
             assert set(re.findall(r"`([\w-]+)`", text)) == set(verbs)
 
 
-def test_the_example_is_a_file_that_apply_takes() -> None:
-    [example] = re.findall(r"(?s)```toml\n(.*?)```", README)
-    manifest = parse(tomllib.loads(example), reply_check(load_dictionary()))
-    assert (len(manifest.nases), len(manifest.plans), len(manifest.subscribers)) == (1, 1, 1)
+def test_the_examples_are_files_that_apply_takes() -> None:
+    files = [
+        parse(tomllib.loads(example), reply_check(load_dictionary()))
+        for example in re.findall(r"(?s)```toml\n(.*?)```", README)
+    ]
+    assert [
+        (len(one.nases), len(one.pools), len(one.plans), len(one.subscribers)) for one in files
+    ] == [(1, 0, 1, 1), (0, 2, 1, 0)]
 
 
 def test_the_environment_variables_are_understood() -> None:

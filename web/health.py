@@ -34,6 +34,7 @@ class Health:
     directory_age_s: float | None  # since the directory was last known to be current
     subscribers: int | None
     accounting: AccountingHealth
+    empty_pools: tuple[str, ...] = ()  # of which this node has no address to give
 
 
 def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
@@ -57,6 +58,7 @@ def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
         round(now_s - said.caught_up_at, 3) if said.caught_up_at else None,
         said.subscribers,
         accounting,
+        tuple(sorted({one.pool for one in said.pools if one.is_empty})),
     )
 
 
@@ -102,6 +104,9 @@ class HealthPage:
                 "database": health.database,
                 "directory_age_s": health.directory_age_s,
                 "subscribers": health.subscribers,
+                "addresses": {
+                    "alarms": [f"pool-empty: {name}" for name in health.empty_pools],
+                },
                 "accounting": {
                     "waiting": health.accounting.waiting,
                     "oldest_s": health.accounting.oldest_s,

@@ -58,6 +58,12 @@ _INGEST_COUNTS = (
     ("dead_letters", "records that could not be counted"),
     ("failures", "of the database"),
 )
+_POOL_GAUGES = (
+    ("free", "addresses of this node that a login may get at once"),
+    ("leased", "addresses that this node has given, or holds back"),
+    ("unowned_blocks", "blocks that no node has"),
+    ("is_empty", "1 while the next login that needs one is refused"),
+)
 _JOBS_GAUGES = (
     ("running", "jobs that run now"),
     ("waiting", "jobs that wait, of all nodes and tenants, also for a later time"),
@@ -228,6 +234,11 @@ def _of_replicator(said: ReplicatorStatus, now_s: float) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "turnpike_decisions_shipped", "decisions stored in the database", said.decisions_shipped
     )
+    for field, text in _POOL_GAUGES:
+        gauge = GaugeMetricFamily(f"turnpike_pool_{field}", text, labels=("tenant", "pool"))
+        for pool in said.pools:
+            gauge.add_metric((str(pool.tenant_id), pool.pool), float(getattr(pool, field)))
+        yield gauge
 
 
 def _of_jobs(said: JobsStatus) -> Iterator[Metric]:

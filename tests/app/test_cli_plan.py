@@ -24,6 +24,9 @@ WHOLE = {
     "session_timeout_s": 86400,
     "interim_s": 0,
     "address_pool": "pool-a",
+    "ipv4_pool": None,
+    "ipv6_pool": None,
+    "delegated_pool": None,
     "quota": "100GB",
     "quota_time": "300h",
     "quota_direction": "download",
@@ -33,12 +36,13 @@ WHOLE = {
     "zones": [{"from": "22:00", "to": "06:00", "weight": 0.5}],
     "thresholds": [80, 100],
 }
+WRITTEN = {key: value for key, value in WHOLE.items() if value is not None}
 
 
 @pytest.fixture
 async def run(fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("DATABASE_URL", fresh_database_url)
-    plans = parse({"plan": [WHOLE, {"code": "open"}]}, reply_check(load())).plans
+    plans = parse({"plan": [WRITTEN, {"code": "open"}]}, reply_check(load())).plans
     database = Database(fresh_database_url)
     async with database.transaction(1) as tx:
         await profiles.put(tx, 1, plans)

@@ -354,7 +354,8 @@ class NasDay(Base):
     unreadable: Mapped[int] = mapped_column(BigInteger, server_default="0")  # dead letters
     odd_stamps: Mapped[int] = mapped_column(BigInteger, server_default="0")  # and not believed
     ambiguous: Mapped[int] = mapped_column(BigInteger, server_default="0")  # `counters.LOW`
-    implausible: Mapped[int] = mapped_column(BigInteger, server_default="0")  # `QUARANTINE`
+    # Intervals in `QUARANTINE`, and counters above what is counted (`points.OCTETS_MAX`).
+    implausible: Mapped[int] = mapped_column(BigInteger, server_default="0")
     # Sessions closed, by how; one that is re-opened is taken back.
     stops: Mapped[int] = mapped_column(BigInteger, server_default="0")
     reaped: Mapped[int] = mapped_column(BigInteger, server_default="0")

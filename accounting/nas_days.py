@@ -19,7 +19,13 @@ import asyncpg
 from accounting.counters import LOW, QUARANTINE
 from accounting.folded import Folded
 from accounting.generations import BY_NEXT, BY_STOP, Generation
-from accounting.points import BY_ACCOUNTING_OFF, BY_ACCOUNTING_ON, BY_REAPER, BY_REDIAL
+from accounting.points import (
+    BY_ACCOUNTING_OFF,
+    BY_ACCOUNTING_ON,
+    BY_REAPER,
+    BY_REDIAL,
+    OCTETS_MAX,
+)
 from accounting.reading import RawRow, Reading
 
 Nas = tuple[int, int]
@@ -149,6 +155,12 @@ def _arrived(found: dict[Nas, Tally], reading: Reading) -> None:
         for record in arrivals.records:
             if not record.stamped and record.event_timestamp_s is not None:
                 _of(found, arrivals.key[:2]).counts.odd_stamps += 1
+            # Without gigawords no counter is that large.  Told each time: only the first of them
+            # makes an interval that somebody could judge.
+            if record.sent_gigawords and (
+                record.input_octets > OCTETS_MAX or record.output_octets > OCTETS_MAX
+            ):
+                _of(found, arrivals.key[:2]).counts.implausible += 1
     for dead in reading.dead:
         _of(found, (dead.tenant_id, dead.nas_id)).counts.unreadable += 1
 

@@ -22,7 +22,8 @@ GOES_ON: Final = 1
 ENDS: Final = 2
 _KINDS: Final = {START: BEGINS, INTERIM: GOES_ON, STOP: ENDS}
 
-# Nobody has used four million terabytes: more is nonsense, and would not add up in 64 bits.
+# Nobody has used four million terabytes: more is nonsense, and would not add up in 64 bits.  A
+# counter above that counts as this much, in quarantine, and the record as implausible (`nas_days`).
 OCTETS_MAX: Final = 2**62 - 1
 UNKNOWN: Final = NOT_SENT  # a session time or a counter that was not sent
 
@@ -59,7 +60,7 @@ class Mark(NamedTuple):
 
 
 def point(record: Record, about: int) -> Point:
-    """What counts of a Start, Interim or Stop."""
+    """What counts of a Start, Interim or Stop: of a counter, OCTETS_MAX at most."""
     session_time_s = record.session_time_s
     received, sent = record.input_octets, record.output_octets
     return Point(

@@ -153,7 +153,7 @@ def implausible(seen: Seen) -> Objection | None:
     if not seen.implausible:
         return None
     share = _share(seen.implausible, seen.records)
-    text = f"{seen.implausible} intervals tell more than the line carries"
+    text = f"{seen.implausible} intervals or counters tell more than the line carries"
     return Objection(_points(share, 0.1, 20), "implausible", text)
 
 

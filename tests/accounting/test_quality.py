@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from accounting.counters import GOOD, QUARANTINE
+from accounting.points import OCTETS_MAX
 from accounting.quality import RULES, Quality, Seen, judge
 from accounting.quality_report import QualityReport
 from accounting.quality_sums import NasQuality, of_all
@@ -21,6 +23,7 @@ from tests.accounting.ingesting import (
     STOP,
     Node,
     packet,
+    rows,
 )
 from tests.accounting.sweeping import Sweeping
 from tests.conftest import execute
@@ -164,6 +167,22 @@ async def test_a_counter_that_may_have_gone_round_is_counted(one: Sweeping, tmp_
     assert (seen.ambiguous, seen.implausible) == (1, 0)
     await one.tell(tmp_path, (900.0, packet(INTERIM, 900, 900, (0, 2**60))))
     assert (await quality(one.node)).seen.implausible == 1
+
+
+async def test_a_counter_beyond_all_measure_counts_as_the_most_there_is_and_is_told_each_time(
+    one: Sweeping, tmp_path: Path
+) -> None:
+    await one.tell(tmp_path, (0.0, packet(START, 0)), (300.0, packet(INTERIM, 300, 300, (1, MB))))
+    for at_s, octets in ((600, OCTETS_MAX + 1), (900, 2**64 - 1)):
+        await one.tell(tmp_path, (at_s, packet(INTERIM, at_s, at_s, (1, octets))))
+    assert (await quality(one.node)).seen.implausible == 1 + 2, "one interval, two records"
+    await one.tell(tmp_path, (1200.0, packet(STOP, 1200, 1200, (1, OCTETS_MAX))))
+    assert (await quality(one.node)).seen.implausible == 3, "that is not above it"
+    used = "SELECT confidence, sum(output_octets)::bigint AS octets FROM usage GROUP BY 1"
+    found = {row["confidence"]: row["octets"] for row in await rows(one.node.url, used)}
+    assert (found[GOOD], found[QUARANTINE]) == (MB, OCTETS_MAX - MB)
+    [session] = await rows(one.node.url, "SELECT output_octets FROM session")
+    assert session["output_octets"] == OCTETS_MAX
 
 
 async def test_what_cannot_be_counted_is_told(one: Sweeping, tmp_path: Path) -> None:

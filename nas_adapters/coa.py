@@ -116,6 +116,9 @@ class CoaClient:
         self._sweep_at = float("-inf")
         self._counters: dict[tuple[int, str], CoaCounters] = {}
         self._is_closed = False
+        self._asking = 0
+        self._is_quiet = asyncio.Event()
+        self._is_quiet.set()
         self.strangers = 0  # datagrams from where nothing was asked
 
     @property
@@ -134,12 +137,14 @@ class CoaClient:
         Cancelled, it may have been done all the same.
 
         Raises:
-            CoaClosed: the client was closed meanwhile.
+            CoaClosed: the client was closed meanwhile, or finishes.
         """
         if self._is_closed:
             raise CoaClosed
         counters = self._counters_of(target)
         counters.requests += 1
+        self._asking += 1
+        self._is_quiet.clear()
         try:
             attributes = encode(self._dictionary, step)
             way, host = _way(target)
@@ -155,6 +160,20 @@ class CoaClient:
         except OSError as error:
             counters.unsendable += 1
             return Unsendable(f"cannot send from {target.source_address or 'here'}: {error}")
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._is_quiet.set()
+
+    async def finish(self, within_s: float) -> bool:
+        """Take no more requests, and wait for those that were; whether all came to an end."""
+        self._is_closed = True
+        try:
+            async with asyncio.timeout(within_s):
+                await self._is_quiet.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _counters_of(self, target: CoaTarget) -> CoaCounters:
         key = (target.tenant_id, target.nas or target.address)

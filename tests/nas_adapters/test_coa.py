@@ -494,6 +494,29 @@ async def test_who_waits_when_the_client_closes_is_told_so() -> None:
             await coa.send(narrow, END)
 
 
+async def test_who_finishes_waits_for_what_is_under_way_and_takes_no_more() -> None:
+    def behaves(box: Nas, asked: Asked) -> None:
+        box.later(0.02, ack(asked.octets), asked)
+
+    async with told(behaves) as (coa, _, to):
+        narrow = replace(to, in_flight=1)
+        under_way = [asyncio.create_task(coa.send(narrow, end(n))) for n in range(3)]
+        await asyncio.sleep(0)
+        assert await coa.finish(5.0)
+        assert all(isinstance(one.result(), Acked) for one in under_way)
+        with pytest.raises(CoaClosed):
+            await coa.send(to, END)
+
+
+async def test_who_finishes_does_not_wait_for_ever() -> None:
+    async with told(is_silent) as (coa, _, to):
+        under_way = asyncio.create_task(coa.send(to, END))
+        await asyncio.sleep(0)
+        assert not await coa.finish(0.05)
+    with pytest.raises(CoaClosed):
+        await under_way
+
+
 class LaterClock(Clock):
     """May be set on; what has been slept for stays as it is."""
 

@@ -17,14 +17,16 @@ from core.radius.codec import encode_named
 from dictionaries.definitions import Dictionary
 from nas_adapters.base import Attr
 from nas_adapters.profile import Burst, ServiceProfile
+from nas_adapters.templates import AS_SOLD, IN_THE_GARDEN, NO_TEMPLATES, Templates, filled
 from nas_adapters.vendors import vendor as vendor_named
 
 PERSONAL_KEPT_MAX = 4_096
+PLAIN_KEPT_MAX = 65_536  # vendors and templates come and go, plans as well
 
 # What of a profile a session gets.
-PLAN: Final = "plan"
+PLAN: Final = AS_SOLD
 THROTTLED: Final = "throttled"  # over quota: slower, and without a burst
-GARDEN: Final = "garden"
+GARDEN: Final = IN_THE_GARDEN
 
 UNRENDERABLE_MESSAGE = "Service unavailable"  # to the subscriber, who cannot mend it
 
@@ -44,8 +46,8 @@ class Renderer:
         self._garden = replace(garden, session_timeout_s=None)
         self.garden_has_pool = garden.address_pool is not None
         self._profiles: dict[int, ProfileRecord] = {}
-        self._plain: dict[tuple[str, int, str], bytes] = {}
-        self._personal: dict[tuple[str, int, str, Personal], bytes] = {}
+        self._plain: dict[tuple[str, int, str, Templates], bytes] = {}
+        self._personal: dict[tuple[str, int, str, Personal, Templates], bytes] = {}
 
     def replace_profiles(self, profiles: dict[int, ProfileRecord]) -> None:
         """Take these profiles from now on and forget what was rendered from others."""
@@ -57,23 +59,33 @@ class Renderer:
         return self._profiles.get(profile_id)
 
     def octets(
-        self, vendor: str, profile_id: int, personal: Personal | None, service: str
+        self,
+        vendor: str,
+        profile_id: int,
+        personal: Personal | None,
+        service: str,
+        templates: Templates = NO_TEMPLATES,
     ) -> bytes:
         """The attributes of this service for a NAS of `vendor`, but for timeout and limits.
+
+        `templates` are that NAS's, made once: what is rendered is kept for each of them.
 
         Raises:
             Unrenderable: they cannot be said.
         """
         if personal is None:
-            key = (vendor, profile_id, service)
+            key = (vendor, profile_id, service, templates)
             octets = self._plain.get(key)
             if octets is None:
-                octets = self._plain[key] = self._render(vendor, profile_id, None, service)
+                octets = self._render(vendor, profile_id, None, service, templates)
+                if len(self._plain) >= PLAIN_KEPT_MAX:
+                    del self._plain[next(iter(self._plain))]
+                self._plain[key] = octets
             return octets
-        own = (vendor, profile_id, service, personal)
+        own = (vendor, profile_id, service, personal, templates)
         octets = self._personal.get(own)
         if octets is None:
-            octets = self._render(vendor, profile_id, personal, service)
+            octets = self._render(vendor, profile_id, personal, service, templates)
             if len(self._personal) >= PERSONAL_KEPT_MAX:
                 del self._personal[next(iter(self._personal))]
             self._personal[own] = octets
@@ -100,9 +112,29 @@ class Renderer:
         return vendor_named(vendor).limits(limited)
 
     def attributes(
-        self, vendor: str, profile_id: int, personal: Personal | None, service: str
+        self,
+        vendor: str,
+        profile_id: int,
+        personal: Personal | None,
+        service: str,
+        templates: Templates = NO_TEMPLATES,
     ) -> tuple[Attr, ...]:
         """What `octets` says, without the subscriber's extra attributes."""
+        profile = self.service_profile(profile_id, personal, service, templates)
+        return vendor_named(vendor).render(profile)
+
+    def service_profile(
+        self,
+        profile_id: int,
+        personal: Personal | None,
+        service: str,
+        templates: Templates = NO_TEMPLATES,
+    ) -> ServiceProfile:
+        """This service as vendors read it: what a login says, and what a change is made of.
+
+        Raises:
+            ValueError: an address is none, or a template needs what the plan has not.
+        """
         record = self._profiles[profile_id]
         walled = service == GARDEN
         profile = self._garden if walled else service_of(record, throttled=service == THROTTLED)
@@ -121,13 +153,18 @@ class Renderer:
             )
         if walled:
             profile = replace(profile, interim_s=record.interim_s)
-        return vendor_named(vendor).render(profile)
+        return filled(profile, templates, code=record.code, state=service)
 
     def _render(
-        self, vendor: str, profile_id: int, personal: Personal | None, service: str
+        self,
+        vendor: str,
+        profile_id: int,
+        personal: Personal | None,
+        service: str,
+        templates: Templates,
     ) -> bytes:
         try:
-            attributes = self.attributes(vendor, profile_id, personal, service)
+            attributes = self.attributes(vendor, profile_id, personal, service, templates)
         except (ValueError, NotFound) as error:  # of ipaddress, of the vendors
             raise Unrenderable(str(error)) from error
         octets = self._encoded(attributes)

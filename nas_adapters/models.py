@@ -13,10 +13,11 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, CIDR
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Base
+from nas_adapters.counting import OCTET_UNITS
 
 
 class Nas(Base):
@@ -33,6 +34,7 @@ class Nas(Base):
         UniqueConstraint("address", "identifier"),
         CheckConstraint("coa_port BETWEEN 1 AND 65535", name="coa_port"),
         CheckConstraint("line_bps BETWEEN 1 AND 100000000000000", name="line_bps"),
+        CheckConstraint(f"octet_unit IN ({', '.join(map(str, OCTET_UNITS))})", name="octet_unit"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -52,6 +54,10 @@ class Nas(Base):
     )
     line_bps: Mapped[int | None] = mapped_column(BigInteger)
     sends_gigawords: Mapped[bool] = mapped_column(server_default="false")  # nodes learn it
+    octet_unit: Mapped[int] = mapped_column(server_default="1")  # one count is so many octets
+    # How its lines are called, and how names of what stands on it are made.
+    line_patterns: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
+    name_templates: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now(), onupdate=func.now()

@@ -5,7 +5,7 @@ unique over all tenants; row-level security hides the others, the constraint doe
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
@@ -45,6 +45,9 @@ class NasSpec:
     coa_port: int | None = None  # None: the vendor's
     swap_octets: bool = False  # it counts from the subscriber's side
     line_bps: int | None = None  # no subscriber of this box can be faster
+    octet_unit: int = 1  # one count of its is so many octets
+    line_patterns: Mapping[str, str] = field(default_factory=dict)  # `nas_adapters.line_patterns`
+    name_templates: Mapping[str, str] = field(default_factory=dict)  # `nas_adapters.templates`
 
     @property
     def coa_port_in_use(self) -> int:
@@ -216,6 +219,9 @@ def _stored(row: Nas) -> StoredNas:
         coa_port=row.coa_port,
         swap_octets=row.swap_octets,
         line_bps=row.line_bps,
+        octet_unit=row.octet_unit,
+        line_patterns=row.line_patterns,
+        name_templates=row.name_templates,
     )
     return StoredNas(
         row.id,
@@ -237,5 +243,8 @@ def _values(spec: NasSpec, now: datetime) -> dict[str, object]:
         "coa_port": spec.coa_port,
         "swap_octets": spec.swap_octets,
         "line_bps": spec.line_bps,
+        "octet_unit": spec.octet_unit,
+        "line_patterns": dict(spec.line_patterns),
+        "name_templates": dict(spec.name_templates),
         "updated_at": now,
     }

@@ -143,10 +143,11 @@ class Lane:
         may_be_answered_until = None
         try:
             while True:
+                # Beforehand, because who is cancelled in mid-send may have sent it.
+                may_be_answered_until = monotonic() + LATE_S
                 await shared.sockets.send(self._way, number // A_SOCKET, sealed.octets, self._to)
                 counters.sends += 1
                 now = monotonic()
-                may_be_answered_until = now + LATE_S
                 await asyncio.wait((answer,), timeout=max(0.0, exchange.resend_at - now))
                 if answer.done():
                     reply, came_at = answer.result()
@@ -157,6 +158,9 @@ class Lane:
                     counters.silent += 1
                     return Silent(exchange.sends, pending.ignored)
                 counters.resends += 1
+        except OSError:
+            may_be_answered_until = None  # there is no socket, so it never left
+            raise
         finally:
             pending.given_up = not answer.done()
             self._identifiers.give_back(number, may_be_answered_until)

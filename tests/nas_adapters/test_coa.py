@@ -469,6 +469,7 @@ async def test_what_the_kernel_will_not_send_is_silence_and_counted() -> None:
         assert isinstance(await coa.send(to, END), Acked)
 
 
+@pytest.mark.slow
 def test_the_loop_of_production_does_the_same() -> None:
     async def stories() -> None:
         await test_a_nas_is_told_and_agrees("::1", END, DISCONNECT)

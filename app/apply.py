@@ -186,8 +186,11 @@ async def _put_nases(
         coa_differs = entry.coa_secret is not None and not _is_coa_secret(
             vault, scope, old, entry.coa_secret
         )
+        coa_goes = entry.coa_secret is None and old.coa_secret_sealed is not None
         if coa_differs:
             changed.append("coa_secret changed")
+        if coa_goes:
+            changed.append("coa_secret removed")
         if changed:
             scope.lines.append(f"~ nas {spec.name}: {', '.join(changed)}")
             await registry.change(
@@ -197,6 +200,7 @@ async def _put_nases(
                 spec,
                 entry.secret if differs else None,
                 coa_secret=entry.coa_secret if coa_differs else None,
+                drops_coa_secret=coa_goes,
                 now=now,
             )
     await registry.add(tx, vault, scope.tenant_id, new, coa_secrets=new_coa, now=now)

@@ -41,7 +41,7 @@ class ReplyCheck(Protocol):
 class NasEntry:
     spec: NasSpec
     secret: Secret | None  # None: an existing box keeps its own
-    coa_secret: Secret | None  # the same; a new box has none beside `secret`
+    coa_secret: Secret | None  # None: it has none beside `secret`
     ways: tuple[WayEntry, ...] = ()  # those that are not named stay as they are
 
 

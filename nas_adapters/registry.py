@@ -144,15 +144,20 @@ async def change(
     secret: Secret | None,
     *,
     coa_secret: Secret | None = None,
+    drops_coa_secret: bool = False,
     now: datetime,
 ) -> None:
-    """Make the box of `spec.name` what `spec` says; a secret that is not given stays.
+    """Make the box of `spec.name` what `spec` says; a secret that is not given stays, but for
+    the one for changes where `drops_coa_secret`: then the other one serves.
 
     Raises:
         NasNotFound: there is no box of that name.
         NasConflict: its (address, identifier) is taken.
     """
     values = _values(spec, now)
+    if drops_coa_secret:
+        assert coa_secret is None
+        values["coa_secret_sealed"] = None
     if secret is not None or coa_secret is not None:
         nas_id = (await get(tx, spec.name)).id
         if secret is not None:

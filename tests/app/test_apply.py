@@ -196,6 +196,22 @@ async def test_what_the_file_leaves_out_stays(database: Database, tenant_id: int
         assert (await subscribers.get(tx, "pppoe-1042")).sealed is not None
 
 
+async def test_a_coa_secret_that_is_taken_out_of_the_file_is_taken_back(
+    database: Database, tenant_id: int
+) -> None:
+    await run(database, changed("nas", coa_secret="for-changes"))
+    lines = ("~ nas bras-1: coa_secret removed",)
+    assert (await run(database, DOCUMENT, dry_run=True)).lines == lines
+    async with database.transaction(tenant_id) as tx:
+        assert (await registry.get(tx, "bras-1")).coa_secret_sealed is not None
+    assert (await run(database, DOCUMENT)).lines == lines
+    async with database.transaction(tenant_id) as tx:
+        stored = await registry.get(tx, "bras-1")
+    assert stored.coa_secret_sealed is None
+    assert stored.secret_sealed
+    assert (await run(database, DOCUMENT)).lines == ()
+
+
 @pytest.mark.parametrize("when_suspended", ["reject", "walled_garden"])
 async def test_suspended_is_a_hold_of_staff_and_active_lifts_that_one_alone(
     database: Database, tenant_id: int, when_suspended: str

@@ -13,9 +13,11 @@ import ipaddress
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
+from core import udp_filter
 from core.udp_messages import Messages, control_of, name_of
 from core.udp_messages import slot as make_slot
 
@@ -85,6 +87,7 @@ class Endpoint:
         # What the kernel wrote about a sender -> its address.  Could be worked out every time;
         # kept because the same few ask all day.  An answer needs nothing from here.
         self._senders: dict[bytes, Address] = {}
+        self.hold_back({})  # whoever had the socket before may have died in an overload
 
     def receive(self) -> list[tuple[bytes, Address]]:
         """The datagrams that wait, with their sources, IPv4 written as IPv4; at most `AT_ONCE`.
@@ -110,6 +113,11 @@ class Endpoint:
             "=2I", self.sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36)
         )
         return float(used) / float(size)
+
+    def hold_back(self, parts: Mapping[str, float]) -> None:
+        """Have the kernel drop this part of what each host sends, if it can do so at all."""
+        with suppress(OSError):
+            udp_filter.hold_back(self.sock, parts)
 
     def send(self, replies: Sequence[tuple[bytes, Address]]) -> int:
         """Send them all; how many the kernel took.  A full send buffer or a vanished route

@@ -18,6 +18,7 @@ import structlog
 
 from core.clock import Clock
 from core.radius.complaints import Complaints
+from core.radius.holdback import Holdback
 from core.radius.ration import Ration
 from core.radius.responder import Later, Reply, Responder
 from core.udp import AT_ONCE, Address, Endpoint
@@ -77,6 +78,7 @@ class RadiusServer:
         self._settled = asyncio.Event()  # nobody waits for a later answer any more
         self._full_turns = 0
         self._ration: Ration | None = None  # while overloaded
+        self._holdback: Holdback | None = None  # likewise, and while we receive
         self._emptied = asyncio.Event()  # nothing waits in it
         self._served_s = 0.0  # what the last turn took while overloaded
         self._is_receiving = True
@@ -86,6 +88,7 @@ class RadiusServer:
     def stop_receiving(self) -> None:
         """Leave what comes from now on in the socket, for a successor; delayed replies go on."""
         self._is_receiving = False
+        self._let_all_in()
         self._loop.remove_reader(self._endpoint.sock.fileno())
 
     async def drained(self) -> None:
@@ -150,6 +153,7 @@ class RadiusServer:
     def _begin_rationing(self) -> None:
         """From here on a turn follows the other, without waiting for the socket."""
         self._ration = Ration(self.responder.is_known)
+        self._holdback = Holdback(self._clock.monotonic())
         self._served_s = 0.0
         self._loop.remove_reader(self._endpoint.sock.fileno())
         self._loop.call_soon(self._ration_turn, self._ration)
@@ -163,18 +167,35 @@ class RadiusServer:
             if self._is_receiving:
                 is_emptied = self._receive_into(ration, self._clock.monotonic())
             now = self._clock.monotonic()
-            self._serve(ration.portion(AT_ONCE, now))
+            portion, shed = ration.portion(AT_ONCE, now), ration.shed()
+            self._serve(portion)
             self._served_s = self._clock.monotonic() - now
-            for host, count in ration.shed().items():
+            for host, count in shed.items():
                 self.responder.shed(host, count)
+            self._hold_back(portion, shed, now)
         finally:  # whatever happens to this turn, there is a next one
             if ration or not is_emptied:
                 self._loop.call_soon(self._ration_turn, ration)
             else:
                 self._end_rationing()
 
+    def _hold_back(
+        self, served: list[tuple[bytes, Address]], shed: dict[str, int], now: float
+    ) -> None:
+        if self._holdback is not None:
+            self._holdback.note(served, shed)
+            parts = self._holdback.parts(now)
+            if parts is not None:
+                self._endpoint.hold_back(parts)
+
+    def _let_all_in(self) -> None:
+        if self._holdback is not None:
+            self._holdback = None
+            self._endpoint.hold_back({})
+
     def _end_rationing(self) -> None:
         self._ration = None
+        self._let_all_in()
         self._emptied.set()
         if self._is_receiving:
             self._loop.add_reader(self._endpoint.sock.fileno(), self._readable)

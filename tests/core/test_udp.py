@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections import Counter
 
 import pytest
 
@@ -203,3 +204,31 @@ def test_an_asker_whose_port_closed_does_not_disturb_the_next() -> None:
         with asking("127.0.0.1") as nas:
             nas.sendto(b"second", sock.getsockname())
             assert received(endpoint)[0] == b"second"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::"])
+def test_the_kernel_drops_a_part_of_what_one_host_sends_until_it_is_told_otherwise(
+    host: str,
+) -> None:
+    sock = bind(host, 0, receive_buffer_octets=1 << 20)
+    endpoint, to = Endpoint(sock), ("127.0.0.1", sock.getsockname()[1])
+
+    def arrived(endpoint: Endpoint) -> Counter[str]:
+        for source in ("127.0.0.66", "127.0.0.11"):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.bind((source, 0))
+                for _ in range(200):
+                    sender.sendto(b"x" * 100, to)
+        found: Counter[str] = Counter()
+        while waiting := endpoint.receive():
+            found.update(address[0] for _, address in waiting)
+        return found
+
+    assert arrived(endpoint) == {"127.0.0.66": 200, "127.0.0.11": 200}
+    endpoint.hold_back({"127.0.0.66": 0.75, "2001:db8::1": 1.0})
+    told = arrived(endpoint)
+    assert 10 < told["127.0.0.66"] < 100  # 50, by lot
+    assert told["127.0.0.11"] == 200
+    # The successor of a worker that died in the middle of an overload.
+    assert arrived(Endpoint(sock)) == {"127.0.0.66": 200, "127.0.0.11": 200}
+    sock.close()

@@ -192,7 +192,9 @@ def _by_worker(workers: dict[str, WorkerStatus]) -> Iterator[Metric]:
         labels=("worker", "reason"),
     )
     full = CounterMetricFamily(
-        "turnpike_radius_socket_drops", "datagrams lost to a full buffer, or held back in an overload", labels=("worker",)
+        "turnpike_radius_socket_drops",
+        "datagrams lost to a full buffer, or held back in an overload",
+        labels=("worker",),
     )
     unrecorded = CounterMetricFamily(
         "turnpike_decisions_unrecorded", "decisions that were not sampled", labels=("worker",)

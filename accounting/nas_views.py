@@ -29,7 +29,7 @@ TIMEOUT_S: Final = 10.0
 
 _BEGIN: Final = "SET LOCAL statement_timeout = '5s'"
 _NASES: Final = """
-SELECT id, tenant_id, swap_octets, line_bps, sends_gigawords, swapped_at FROM nas
+SELECT id, tenant_id, swap_octets, line_bps, sends_gigawords, swapped_at, octet_unit FROM nas
 """
 # A row that `apply` is just writing is left for the next time.
 _LEARNED: Final = """
@@ -115,6 +115,7 @@ async def views_in(connection: asyncpg.Connection, nas_id: int | None = None) ->
             line_bps=row["line_bps"],
             sends_gigawords=row["sends_gigawords"],
             swapped_at_s=tuple(int(at.timestamp()) for at in row["swapped_at"]),
+            octet_unit=row["octet_unit"],
         )
         for row in await connection.fetch(f"{_NASES} {where}", *arguments)
     }

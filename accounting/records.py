@@ -33,6 +33,7 @@ class NasView(msgspec.Struct, frozen=True, gc=False):
     skew_ahead_s: int = MAX_SKEW_AHEAD_S
     sends_gigawords: bool = False  # it was ever seen to: its counters do not wrap
     swapped_at_s: tuple[int, ...] = ()  # when `swap_octets` was changed
+    octet_unit: int = 1  # one count of its is so many octets
 
     def swaps(self, began_s: int) -> bool:
         """Whether to turn the counters of a session round that began then.

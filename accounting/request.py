@@ -41,6 +41,7 @@ SUBSCRIBER_MAX: Final = 2**63 - 1
 SESSION_TIME_MAX_S: Final = 10 * 366 * 86_400
 
 _uint32 = Struct(">I")
+_OCTETS_MAX: Final = 2**64 - 1
 
 
 def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreadable:
@@ -76,6 +77,12 @@ def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreada
             input_octets += (_number(first.get(ACCT_INPUT_GIGAWORDS)) or 0) << 32
         if output_octets >= 0:
             output_octets += (_number(first.get(ACCT_OUTPUT_GIGAWORDS)) or 0) << 32
+    unit = nas.octet_unit
+    if unit != 1:  # NOT_SENT stays what it is
+        input_octets = min(input_octets * unit, _OCTETS_MAX) if input_octets > 0 else input_octets
+        output_octets = (
+            min(output_octets * unit, _OCTETS_MAX) if output_octets > 0 else output_octets
+        )
     swapped = nas.swap_octets
     if nas.swapped_at_s:
         swapped = nas.swaps(at_s - (session_time_s or 0))
@@ -101,7 +108,8 @@ def read(packet: Packet, received_at_s: float, nas: NasView) -> Record | Unreada
         output_octets,
         _number(first.get(ACCT_TERMINATE_CAUSE)) or 0,
         sent_gigawords,
-        sent_gigawords or nas.sends_gigawords,
+        # In a larger unit a counter goes round after terabytes: a falling one is no wrap.
+        sent_gigawords or nas.sends_gigawords or unit != 1,
         nas.line_bps,
         told_in(packet, subscriber_id),
         swapped,

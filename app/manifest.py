@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeVar
 from aaa.pools_plan import PoolSpec
 from aaa.profiles import ProfileSpec
 from aaa.subscribers import SubscriberSpec
-from app import manifest_pool, manifest_quota, manifest_ways
+from app import manifest_dialect, manifest_pool, manifest_quota, manifest_ways
 from app import manifest_values as values
 from app.manifest_table import Table
 from app.manifest_ways import WayEntry
@@ -126,12 +126,14 @@ def _nas(table: Table) -> NasEntry:
     table.only(
         *("name", "address", "identifier", "secret", "vendor", "require_message_authenticator"),
         *("coa_port", "coa_secret", "swap_octets", "line_rate"),
+        *manifest_dialect.KEYS,
         *manifest_ways.KEYS,
     )
+    name = table.need("name", values.name)
     vendor_name = table.take("vendor", _vendor, "generic")
     return NasEntry(
         NasSpec(
-            name=table.need("name", values.name),
+            name=name,
             address=table.need("address", values.network),
             identifier=table.take("identifier", values.exact, ""),
             vendor=vendor_name,
@@ -141,6 +143,9 @@ def _nas(table: Table) -> NasEntry:
             coa_port=table.take("coa_port", values.whole(1, 65535), None),
             swap_octets=table.take("swap_octets", values.flag, False),
             line_bps=table.take("line_rate", values.rate, None),
+            octet_unit=manifest_dialect.octet_unit(table),
+            line_patterns=manifest_dialect.patterns(table, name),
+            name_templates=manifest_dialect.names(table, name),
         ),
         secret=table.take("secret", values.shared_secret, None, is_secret=True),
         coa_secret=table.take("coa_secret", values.shared_secret, None, is_secret=True),

@@ -13,6 +13,7 @@ from aaa.profiles import ProfileSpec
 from aaa.subscribers import SubscriberSpec
 from core.units import octets_text, rate_text, time_text
 from nas_adapters.api_access import ApiSpec, SnmpSpec
+from nas_adapters.counting import NAMES
 from nas_adapters.profile import Burst
 from nas_adapters.registry import NasSpec
 
@@ -43,10 +44,12 @@ def changes(old: Spec, new: Spec) -> list[str]:
 
 
 def _shown(field: Field[object], value: object) -> str:
-    if value is None or value == () or value == "":
+    if value is None or value in ((), "", {}):
         return "none"
     if field.name.endswith("_bps") and isinstance(value, int):
         return rate_text(value)
+    if field.name == "octet_unit" and isinstance(value, int):
+        return NAMES[value]
     if field.name == "quota_octets" and isinstance(value, int):
         return octets_text(value)
     if field.name == "quota_time_s" and isinstance(value, int):

@@ -20,6 +20,7 @@ from accounting.reading import understand
 from accounting.records import NasView, Record
 from accounting.request import read
 from core.radius.packet import attribute, parse
+from nas_adapters.counting import OCTET_UNITS
 from tests.accounting.ingesting import (
     INTERIM,
     NOON_S,
@@ -318,6 +319,7 @@ views = st.builds(
     line_bps=st.none() | st.integers(1, 100 * 10**12),
     sends_gigawords=st.booleans(),
     swapped_at_s=st.lists(st.integers(NOON_S - 900, NOON_S + 900), max_size=4).map(tuple),
+    octet_unit=st.sampled_from(OCTET_UNITS),
 )
 
 
@@ -339,6 +341,17 @@ def test_whatever_the_settings_were_the_record_is_made_again(
     kept = counted_as(record, nas)
     assert kept is None or 0 < kept < 2**63
     assert read(octets, float(NOON_S), view_of(NAS, TENANT, kept)) == record
+
+
+def test_a_box_that_counts_in_kilobytes_has_carried_a_thousand_times_more() -> None:
+    octets = parse(packet(INTERIM, 300, 300, (3, 5)))
+    record = read(octets, float(NOON_S), NasView(NAS, TENANT, octet_unit=1024))
+    assert isinstance(record, Record)
+    plain = read(octets, float(NOON_S), NasView(NAS, TENANT))
+    assert isinstance(plain, Record)
+    assert record.input_octets == plain.input_octets * 1024
+    assert record.output_octets == plain.output_octets * 1024
+    assert record.wide, "four terabytes is where it would go round"
 
 
 async def test_a_dead_letter_is_tried_again_by_the_settings_of_its_nas(

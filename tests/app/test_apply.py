@@ -143,6 +143,18 @@ async def test_a_file_without_tenant_is_for_the_only_one_or_the_one_that_is_name
             id="how a box is told, and how it counts",
         ),
         pytest.param(
+            changed(
+                "nas",
+                octet_unit="KiB",
+                line_patterns={"circuit_id": r"port (?P<port>\d+)"},
+                name_templates={"service": "svc-{plan.code}"},
+            ),
+            "~ nas bras-1: octet_unit octet -> KiB,"
+            r" line_patterns none -> {circuit_id = 'port (?P<port>\\d+)'},"
+            " name_templates none -> {service = 'svc-{plan.code}'}",
+            id="its unit, its lines and what names are made of",
+        ),
+        pytest.param(
             changed("subscriber", password="another"),
             "~ subscriber pppoe-1042: password changed",
             id="nor a password",

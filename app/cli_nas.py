@@ -8,14 +8,17 @@ import typer
 
 from accounting import quality_sums
 from accounting.quality_sums import NasQuality
+from app import cli_nas_check
 from app import cli_output as output
 from app.cli_context import CLOCK, AsJson, Config, DataDir, Scope, TenantCode, in_tenant
 from core.db import Tx
 from core.units import rate_text
 from nas_adapters import registry
+from nas_adapters.counting import NAMES
 from nas_adapters.registry import StoredNas
 
 commands = typer.Typer(help="The boxes that may ask.", no_args_is_help=True)
+commands.command("check")(cli_nas_check.command)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the NAS.")]
 COLUMNS = (
@@ -144,4 +147,7 @@ def _row(nas: StoredNas) -> dict[str, object]:
         "has_coa_secret": nas.coa_secret_sealed is not None,
         "swap_octets": spec.swap_octets,
         "line_rate": rate_text(spec.line_bps) if spec.line_bps else None,
+        "octet_unit": NAMES.get(spec.octet_unit, spec.octet_unit),
+        "line_patterns": dict(spec.line_patterns),
+        "name_templates": dict(spec.name_templates),
     }

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from aaa.records import Personal, ProfileRecord, Quota
-from aaa.rendering import GARDEN, PERSONAL_KEPT_MAX, PLAN, THROTTLED, Renderer
+from aaa.rendering import GARDEN, PERSONAL_KEPT_MAX, PLAN, THROTTLED, Renderer, Unrenderable
 from core.radius.codec import encode_named
 from nas_adapters.profile import ServiceProfile
+from nas_adapters.templates import parsed
 from tests.aaa.replica import DICTIONARY
 
 HOME = ProfileRecord(
@@ -157,3 +158,22 @@ def test_what_is_left_is_limited_in_the_direction_that_counts(
 
 def test_a_vendor_without_words_for_a_limit_says_none() -> None:
     assert capped().limits("generic", HOME.id, 5 << 30) == b""
+
+
+def test_each_nas_hears_names_by_its_own_templates(renderer: Renderer) -> None:
+    one = parsed("mx-1", {"service": "svc({upload_kbps}k,{download_kbps}k)"})
+    other = parsed("mx-2", {"service": "{plan.code}-{state}"})
+    first = renderer.octets("juniper", HOME.id, None, PLAN, one)
+    assert b"svc(20000k,50000k)" in first
+    assert b"home-50-plan" in renderer.octets("juniper", HOME.id, None, PLAN, other)
+    assert b"home-50-garden" in renderer.octets("juniper", HOME.id, None, GARDEN, other)
+    assert renderer.octets("juniper", HOME.id, None, PLAN, one) is first
+    assert b"svc" not in renderer.octets("juniper", HOME.id, None, PLAN)
+    assert b"svc" in renderer.octets("juniper", HOME.id, PERSONAL, PLAN, one)
+
+
+def test_a_name_that_cannot_be_made_is_said_with_its_nas(renderer: Renderer) -> None:
+    renderer.replace_profiles({HOME.id: msgspec.structs.replace(HOME, upload_bps=None)})
+    one = parsed("mx-1", {"service": "svc({upload_kbps}k)"})
+    with pytest.raises(Unrenderable, match="NAS mx-1"):
+        renderer.octets("juniper", HOME.id, None, PLAN, one)

@@ -105,7 +105,7 @@ async def _apply(tx: Tx, vault: Vault, manifest: Manifest, scope: _Scope, now: d
     stored_plans = await profiles.all_of(tx)
     _refuse_unknown_names(manifest, stored_nases, stored_plans)
     await _put_nases(tx, vault, scope, manifest.nases, stored_nases, now)
-    ways = [(entry.spec.name, way) for entry in manifest.nases for way in entry.ways]
+    ways = {entry.spec.name: entry.ways for entry in manifest.nases}
     scope.lines.extend(await put_ways(tx, vault, scope.tenant_id, ways, now=now))
     plans = {code: stored.spec for code, stored in stored_plans.items()}
     plans |= {plan.code: plan for plan in manifest.plans}

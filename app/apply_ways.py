@@ -1,6 +1,6 @@
 """The part of `apply` that puts the ways into NASes where the database has them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from app.manifest_difference import changes
@@ -24,51 +24,55 @@ async def put_ways(
     tx: Tx,
     vault: Vault,
     tenant_id: int,
-    wanted: Iterable[tuple[str, WayEntry]],
+    wanted: Mapping[str, Collection[WayEntry]],
     *,
     now: datetime,
 ) -> list[str]:
-    """Each with the name of its NAS, which exists; what changed, in lines.
+    """Have each of these NASes, which exist, reached in these ways and no other; what changed.
 
     Raises:
         Invalid: a way that is new, or of another kind, lacks a secret.
     """
-    wanted = list(wanted)
     if not wanted:
         return []
-    ids = {name: nas.id for name, nas in (await registry.all_of(tx)).items()}
-    stored = await api_registry.of_all(tx, [ids[name] for name, _ in wanted])
+    ids = {name: nas.id for name, nas in (await registry.all_of(tx, wanted)).items()}
+    stored = await api_registry.of_all(tx, ids.values())
     lines = []
-    for name, entry in wanted:
+    for name, entries in wanted.items():
         nas_id = ids[name]
-        old = stored.get((nas_id, entry.way))
-        if entry.spec is None:
-            if old is not None:
-                await api_registry.remove(tx, nas_id, entry.way)
-                lines.append(f"- nas {name} {entry.way}")
-            continue
-        # A password for one kind is no community for another: nothing of it stays.
-        known = old if old is not None and _kind(old.spec) == _kind(entry.spec) else None
-        before = _opened(vault, tenant_id, known)
-        secrets = {**before, **entry.secrets}
-        for secret in SECRETS_OF[_kind(entry.spec)]:
-            if secret not in secrets:
-                raise Invalid(f"nas {name}: {entry.way}.{secret}: missing; a new one needs it")
-        if known is None:
-            sign = "+" if old is None else "~"
-            lines.append(f"{sign} nas {name} {entry.way}: {_kind(entry.spec)}")
-        else:
-            changed = [f"{entry.way}.{change}" for change in changes(known.spec, entry.spec)]
-            changed += [
-                f"{entry.way}.{secret} changed"
-                for secret in secrets
-                if before.get(secret) != secrets[secret]
-            ]
-            if not changed:
-                continue
-            lines.append(f"~ nas {name}: {', '.join(changed)}")
-        await api_registry.put(tx, vault, tenant_id, nas_id, entry.spec, secrets, now=now)
+        for entry in entries:
+            old = stored.pop((nas_id, entry.way), None)
+            line, secrets = _difference(vault, tenant_id, name, old, entry)
+            if line:
+                lines.append(line)
+                await api_registry.put(tx, vault, tenant_id, nas_id, entry.spec, secrets, now=now)
+        for of, way in [key for key in stored if key[0] == nas_id]:
+            await api_registry.remove(tx, of, way)
+            lines.append(f"- nas {name} {way}")
     return lines
+
+
+def _difference(
+    vault: Vault, tenant_id: int, name: str, old: StoredWay | None, entry: WayEntry
+) -> tuple[str, dict[str, Secret]]:
+    """A line about it, empty if there is nothing to do, and all its secrets."""
+    kind = _kind(entry.spec)
+    # A password for one kind is no community for another: nothing of it stays.
+    known = old if old is not None and _kind(old.spec) == kind else None
+    before = _opened(vault, tenant_id, known)
+    secrets = {**before, **entry.secrets}
+    for secret in SECRETS_OF[kind]:
+        if secret not in secrets:
+            raise Invalid(f"nas {name}: {entry.way}.{secret}: missing; a new one needs it")
+    if known is None:
+        return f"{'+' if old is None else '~'} nas {name} {entry.way}: {kind}", secrets
+    changed = [f"{entry.way}.{change}" for change in changes(known.spec, entry.spec)]
+    changed += [
+        f"{entry.way}.{secret} changed"
+        for secret in secrets
+        if before.get(secret) != secrets[secret]
+    ]
+    return f"~ nas {name}: {', '.join(changed)}" if changed else "", secrets
 
 
 def _kind(spec: ApiSpec | SnmpSpec) -> str:

@@ -42,7 +42,7 @@ class NasEntry:
     spec: NasSpec
     secret: Secret | None  # None: an existing box keeps its own
     coa_secret: Secret | None  # None: it has none beside `secret`
-    ways: tuple[WayEntry, ...] = ()  # those that are not named stay as they are
+    ways: tuple[WayEntry, ...] = ()  # beside RADIUS; it has no other
 
 
 @dataclass(frozen=True, slots=True)

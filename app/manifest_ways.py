@@ -24,7 +24,6 @@ from nas_adapters.api_registry import API
 from nas_adapters.vendors import VENDORS
 
 KEYS: Final = (API, SNMP)
-NONE: Final = "none"  # the way that there was is forgotten
 COMMUNITY_OCTETS_MAX: Final = 64
 KEY_OCTETS_MIN: Final = 8  # RFC 3414 §11.2
 
@@ -32,12 +31,12 @@ KEY_OCTETS_MIN: Final = 8  # RFC 3414 §11.2
 @dataclass(frozen=True, slots=True)
 class WayEntry:
     way: str
-    spec: ApiSpec | SnmpSpec | None  # None: it is to be forgotten
+    spec: ApiSpec | SnmpSpec
     secrets: Mapping[str, Secret]  # those that are left out stay as they are
 
 
 def ways(table: Table, vendor: str) -> tuple[WayEntry, ...]:
-    """Both ways of a NAS, as far as its table names them."""
+    """Both ways of a NAS, as far as its table names them; the others it has not."""
     api, snmp = table.inner(API), table.inner(SNMP)
     found = [_api(api, vendor)] if api else []
     if snmp:
@@ -49,13 +48,9 @@ def _api(table: Table, vendor: str) -> WayEntry:
     table.only(
         *("kind", "address", "port", "username", "password", "tls", "fingerprint", "site"),
     )
-    kind = table.take(
-        "kind", values.one_of(*API_KINDS, NONE), VENDORS[vendor].abilities.api or None
-    )
+    kind = table.take("kind", values.one_of(*API_KINDS), VENDORS[vendor].abilities.api or None)
     if kind is None:
         raise table.wrong("kind", f"missing: {vendor} has no API that we know, so say which")
-    if kind == NONE:
-        return WayEntry(API, None, {})
     spec = ApiSpec(
         kind=kind,
         username=table.need("username", values.attribute_text),
@@ -79,9 +74,7 @@ def _snmp(table: Table) -> WayEntry:
         *("version", "address", "port", "community", "username"),
         *("auth", "auth_key", "privacy", "privacy_key", "olt"),
     )
-    version = table.take("version", values.one_of("2c", "3", NONE), "2c")
-    if version == NONE:
-        return WayEntry(SNMP, None, {})
+    version = table.take("version", values.one_of("2c", "3"), "2c")
     foreign = ("community",) if version == "3" else ("username", "auth", "auth_key", "privacy")
     for key in (*foreign, *(() if version == "3" else ("privacy_key",))):
         if key in table.names():

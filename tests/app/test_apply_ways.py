@@ -97,15 +97,16 @@ def test_a_mistake_is_told_with_its_place_and_remedy(said: dict[str, Any], told:
 async def test_ways_are_added_changed_and_forgotten_and_the_second_run_changes_nothing(
     database: Database, tenant_id: int
 ) -> None:
-    both = {"api": API, "snmp": V3 | {"olt": "huawei"}}
-    assert await run(database, **both) == (
+    snmp = V3 | {"olt": "huawei"}
+    assert await run(database, api=API, snmp=snmp) == (
         "+ nas bras-1",
         "+ nas bras-1 api: routeros",
         "+ nas bras-1 snmp: 3",
     )
-    assert await run(database, **both) == ()
-    assert await run(database) == ()  # what is not named stays
-    assert await run(database, api={"username": "turnpike", "port": 9}) == (
+    assert await run(database, api=API, snmp=snmp) == ()
+    without_secrets = {key: value for key, value in snmp.items() if not key.endswith("_key")}
+    changed = {"username": "turnpike", "port": 9}
+    assert await run(database, api=changed, snmp=without_secrets) == (
         "~ nas bras-1: api.port none -> 9",
     )
     found = await stored(database, tenant_id)
@@ -115,13 +116,22 @@ async def test_ways_are_added_changed_and_forgotten_and_the_second_run_changes_n
         "auth_key": Secret(b"auth-passphrase"),
         "privacy_key": Secret(b"privacy-passphrase"),
     }
-    assert await run(database, snmp={"version": "none"}, api=API | {"password": "new"}) == (
+    assert await run(database, api=API | {"password": "new"}) == (
         "~ nas bras-1: api.port 9 -> none, api.password changed",
         "- nas bras-1 snmp",
     )
     found = await stored(database, tenant_id)
     assert set(found) == {"api"}
     assert api_registry.secrets_of(VAULT, tenant_id, found["api"]) == {"password": Secret(b"new")}
+
+
+async def test_a_nas_that_the_file_does_not_name_keeps_its_ways(
+    database: Database, tenant_id: int
+) -> None:
+    await run(database, api=API)
+    other = NAS | {"name": "bras-2", "address": "192.0.2.2"}
+    await apply(database, VAULT, parse({"tenant": "demo-isp", "nas": [other]}, CHECK), now=NOON)
+    assert set(await stored(database, tenant_id)) == {"api"}
 
 
 async def test_a_new_way_without_its_secret_is_refused_and_another_kind_keeps_none(

@@ -93,7 +93,8 @@ def invitation(auth: str, web: str) -> str:
         f"nas secret  {SECRET} (for packets from 127.0.0.1)\n"
         "try         a login, in another shell:\n"
         f"  echo '{attributes}' | radclient -x {reachable(auth)} auth {SECRET}\n"
-        f"see         the last day of {len(BUSY)} subscribers comes in within a minute:\n"
+        f"see         {len(BUSY)} subscribers are online at a simulated NAS;"
+        " their last day comes in within a minute:\n"
         "  turnpike session list; turnpike usage fast-01"
     )
 

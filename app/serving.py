@@ -9,10 +9,11 @@ from app import cli_output as output
 from app import daemon, instance
 from app.apply import Applied, apply
 from app.cli_context import CLOCK, settings_of
-from app.demo import BUSY, DOCUMENT, SECRET, invitation, reachable
+from app.demo import BUSY, DOCUMENT, PASSWORD, SECRET, invitation, reachable
 from app.demo_traffic import DemoTraffic
 from app.manifest import parse
 from app.manifest_file import reply_check
+from app.simulator.simulation import Server
 from core.config import Settings
 from dictionaries.loader import load as load_dictionary
 
@@ -48,7 +49,9 @@ async def _apply_demo(settings: Settings, url: str, now: datetime) -> Applied:
 
 
 def _announce(places: Mapping[str, str]) -> None:
-    """Where it is and how to try it, once it answers; and the day of the demo begins."""
+    """Where it is and how to try it, once it answers; and its subscribers come online."""
     output.say(invitation(places["auth"], places["web"]))
-    host, _, port = reachable(places["acct"]).rpartition(":")
-    DemoTraffic((host, int(port)), SECRET, BUSY).start()
+    host, _, auth_port = reachable(places["auth"]).rpartition(":")
+    _, _, acct_port = reachable(places["acct"]).rpartition(":")
+    server = Server(host, int(auth_port), int(acct_port))
+    DemoTraffic(server, SECRET, PASSWORD, BUSY).start()

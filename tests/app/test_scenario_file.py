@@ -1,5 +1,6 @@
 """A scenario as people write it: what it means, and what is said of mistakes."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,11 @@ def test_a_mistake_in_a_file_is_named_with_the_file(tmp_path: Path) -> None:
 def test_a_scenario_that_does_not_exist_is_told_with_those_that_do() -> None:
     with pytest.raises(Invalid, match=r"did you mean .*mixed"):
         scenario_file.read("mixt")
+
+
+def test_the_manuals_scenario_is_one() -> None:
+    readme = (ROOT / "README.md").read_text()
+    [example] = [one for one in readme.split("```")[1::2] if "[[event]]" in one]
+    scenario = scenario_file.parse(tomllib.loads(example))
+    assert len(scenario.places) == 20
+    assert scenario.places[2].box.known == frozenset({"pool-a"})

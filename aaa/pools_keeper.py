@@ -243,7 +243,7 @@ class PoolKeeper:
                 if self._clock.monotonic() >= self._retry_at.get(pool.spec, 0.0):
                     await self._take(pool, pool.wanted - free)
             elif pool.needy and free >= 2 * pool.block_items and not await self._unowned(pool):
-                await self._help(pool)
+                await self._help(pool, max(1, free // pool.block_items // 2))
 
     async def _take(self, pool: _Pool, lacking: int) -> None:
         """As many blocks as it takes: those that nobody has, then those of nodes that are gone."""
@@ -284,17 +284,22 @@ class PoolKeeper:
         every = (str(block) for block in blocks_of(pool.spec, pool.block_length))
         return [block for block in every if block not in taken]
 
-    async def _help(self, pool: _Pool) -> None:
-        """Another node is in need and there is nothing to take: give one block back."""
-        for block_id, block in pools_blocks.blocks(self._store).items():
+    async def _help(self, pool: _Pool, number: int) -> None:
+        """Another node is in need and there is nothing to take: give so many blocks back, first
+        those that came last, of which hardly anybody has had an address."""
+        given = 0
+        for block_id, block in reversed(pools_blocks.blocks(self._store).items()):
+            if given >= number:
+                break
             if (
                 block.pool_id == pool.id
                 and not block.is_leaving
                 and pools_blocks.leave(self._store, block_id, block)
             ):
                 await self._give_back(block_id, block)
-                log.info("addresses_given_back", pool=pool.spec.name, network=block.network)
-                return
+                given += 1
+        if given:
+            log.info("addresses_given_back", pool=pool.spec.name, blocks=given)
 
     async def _give_back(self, block_id: int, block: Block) -> None:
         async with self._database.transaction() as tx:

@@ -1,0 +1,51 @@
+"""A Stop that came to one node frees the address that another gave."""
+
+from pathlib import Path
+
+from aaa import pools_feed
+from accounting.ingest import Ingest
+from core.db import NodeDatabase
+from core.radius.packet import attribute
+from tests.aaa.pooling import make_pool, node
+from tests.aaa.replica import isp
+from tests.accounting.ingesting import (
+    INTERIM,
+    START,
+    STOP,
+    Node,
+    packet,
+    portion,
+    segment_of,
+    spooled,
+)
+
+NONCE = b"%016x" % 99
+OURS = attribute(25, b"ai:%016x" % 5 + NONCE)
+
+
+async def test_a_stop_frees_what_another_node_gave_and_an_interim_does_not(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    async with isp(fresh_database_url) as owner:
+        pool = await make_pool(owner.sql, owner.tenant_id, ("10.0.0.0/30",))
+        database = NodeDatabase(fresh_database_url)
+        gives = node("a", tmp_path / "store", database)
+        await gives.keeper.keep()
+        gives.lease(pool, 5, 99)
+        await gives.keeper.keep()
+        hears = Node(fresh_database_url)
+        hears.ingest = Ingest("b", observers=(pools_feed.observe,))
+        for at_s, octets in (
+            (0, packet(START, 0, more=OURS)),
+            (300, packet(INTERIM, 300, 300, (5, 5), more=OURS)),
+        ):
+            record = spooled(octets, at_s, tenant_id=owner.tenant_id)
+            await hears.take(portion(segment_of(tmp_path, [record])))
+        await gives.keeper.keep()
+        assert gives.free(pool) == 3
+        record = spooled(packet(STOP, 600, 600, (9, 9), more=OURS), 600, tenant_id=owner.tenant_id)
+        await hears.take(portion(segment_of(tmp_path, [record])))
+        await gives.keeper.keep()
+        assert gives.free(pool) == 4
+        await hears.database.dispose()
+        await database.dispose()

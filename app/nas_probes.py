@@ -13,10 +13,11 @@ from typing import Final
 from core.clock import Clock
 from core.radius.exchange import RetryPolicy
 from dictionaries.definitions import Dictionary
-from nas_adapters import error_cause, routeros_router, snmp, snmp_system, unifi_controller
+from nas_adapters import error_cause, snmp, snmp_system
 from nas_adapters.actives import Comparison, compare
 from nas_adapters.api import Health, NasApi
-from nas_adapters.api_access import UNIFI, ApiAccess, SnmpAccess
+from nas_adapters.api_access import ApiAccess, SnmpAccess
+from nas_adapters.apis import CONNECT
 from nas_adapters.base import SessionRef, Unchangeable, Vendor
 from nas_adapters.coa import Acked, CoaClient, CoaTarget, Ignored, Naked, Silent
 from nas_adapters.olt import reading
@@ -101,9 +102,8 @@ def _silence(result: Silent, where: str, vendor: Vendor) -> Finding:
 
 async def api(kind: str, access: ApiAccess, ours: Collection[SessionRef]) -> tuple[Finding, ...]:
     """Log in, ask how it is, and compare who is online there with who is here."""
-    connect = unifi_controller.connect if kind == UNIFI else routeros_router.connect
     try:
-        async with connect(access) as box:
+        async with CONNECT[kind](access) as box:
             found = Finding("api", State.OK, _health(await box.health()))
             return found, await _sessions(box, ours)
     except NasTrouble as trouble:

@@ -17,6 +17,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -176,11 +177,18 @@ async def _log_in(conversation: Conversation, access: ApiAccess) -> None:
 
 
 def _tls(access: ApiAccess) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if access.fingerprint:  # then it vouches for itself, and the name on it says nothing
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    if not access.fingerprint:
+        return _authorities()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # it vouches for itself, and the name on it says nothing
+    context.verify_mode = ssl.CERT_NONE
     return context
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Those of the system; reading them takes longer than a router's answer."""
+    return ssl.create_default_context()
 
 
 def _check_fingerprint(access: ApiAccess, connection: Any) -> None:

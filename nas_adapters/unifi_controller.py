@@ -96,13 +96,12 @@ class Controller:
         await self._ask("POST", "cmd/stamgr", body)
 
     async def disconnect(self, session: SessionRef) -> None:
-        mac = self._mac(session.calling_station)
-        if mac not in [normal(active) for active in await self.actives()]:
-            raise NotThere(self.nas, f"{session.calling_station} is no guest that is let in", "")
-        await self.unauthorise(mac)
+        await self._must_be_in(session)
+        await self.unauthorise(session.calling_station)
 
     async def set_rate(self, session: SessionRef, profile: ServiceProfile) -> None:
         """By a new authorisation, which begins its time and its quota anew."""
+        await self._must_be_in(session)  # or this would let him in
         timeout_s = profile.session_timeout_s
         await self.authorise(
             session.calling_station,
@@ -111,6 +110,11 @@ class Controller:
             download_bps=profile.download_bps,
             quota_octets=profile.limit_octets,
         )
+
+    async def _must_be_in(self, session: SessionRef) -> None:
+        wanted = normalise(self._mac(session.calling_station))
+        if all(normalise(guest.row) != wanted for guest in await self.actives()):
+            raise NotThere(self.nas, f"{session.calling_station} is no guest that is let in", "")
 
     async def log_in(self) -> None:
         path = "/api/auth/login" if self._is_os else "/api/login"
@@ -210,10 +214,6 @@ async def connect(
             yield controller
         finally:
             await controller.log_out()
-
-
-def normal(active: Active) -> str:
-    return active.calling_station.lower()
 
 
 @asynccontextmanager

@@ -108,6 +108,9 @@ async def test_another_rate_is_another_authorisation(
     profile = ServiceProfile(download_bps=500, upload_bps=None, session_timeout_s=90)
     async with connect(access) as api:
         await api.set_rate(SESSION, profile)
+        gone = replace(SESSION, calling_station="02:00:5e:10:00:02")
+        with pytest.raises(NotThere):
+            await api.set_rate(gone, profile)  # which would let him in
     [order] = fake.orders
     assert (order["minutes"], order["down"], "up" in order) == (2, 1, False)
 

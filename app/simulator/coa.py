@@ -12,6 +12,7 @@ from app.simulator.events import ADMIN_RESET, Happened, What
 from app.simulator.faults import Coa
 from app.simulator.nas import Nas
 from app.simulator.personality import (
+    IDENTIFICATION,
     NAS_MISMATCH,
     SESSION_NOT_FOUND,
     UNSUPPORTED_ATTRIBUTE,
@@ -41,8 +42,8 @@ from core.radius.types import (
     REPLY_MESSAGE,
 )
 
-# What a Disconnect-Request may hold beside the identification (RFC 5176 §3.6).
-_MAY_DISCONNECT: frozenset[wire.Key] = frozenset(
+# What a Disconnect-Request may hold: identification, and little else (RFC 5176 §3, §3.6).
+_MAY_DISCONNECT: frozenset[wire.Key] = IDENTIFICATION | frozenset[wire.Key](
     (
         NAS_IP_ADDRESS, NAS_IDENTIFIER, NAS_IPV6_ADDRESS, wire.EVENT_TIMESTAMP,
         MESSAGE_AUTHENTICATOR, PROXY_STATE, REPLY_MESSAGE, CLASS, wire.ACCT_TERMINATE_CAUSE,
@@ -100,7 +101,7 @@ def _obey(nas: Nas, code: int, said: Fields, now: float) -> Refusal | None:
         return found
     made = nas.personality
     if code == DISCONNECT_REQUEST:
-        if made.strict_disconnect and not said.keys <= _MAY_DISCONNECT | made.identified_by:
+        if made.strict_disconnect and not said.keys <= _MAY_DISCONNECT:
             return Refusal(UNSUPPORTED_ATTRIBUTE)
         for session in found:
             nas.end(session, ADMIN_RESET, now)

@@ -13,7 +13,7 @@ from app.simulator import wire
 from app.simulator.login import Method
 from app.simulator.personality import (
     ETHERNET,
-    EVERY_IDENTITY,
+    IDENTIFICATION,
     UNSUPPORTED_ATTRIBUTE,
     Box,
     Line,
@@ -41,7 +41,7 @@ from core.radius.types import (
 
 CIRCUIT_ID, REMOTE_ID = (wire.ADSL_FORUM, 1), (wire.ADSL_FORUM, 2)
 REDIRECTION_URL, MAX_UP, MAX_DOWN = (wire.WISPR, 4), (wire.WISPR, 7), (wire.WISPR, 8)
-_KNOWN: Final[frozenset[Key]] = EVERY_IDENTITY | frozenset[Key](
+_KNOWN: Final[frozenset[Key]] = IDENTIFICATION | frozenset[Key](
     (
         NAS_IP_ADDRESS, NAS_IDENTIFIER, MESSAGE_AUTHENTICATOR, PROXY_STATE, wire.EVENT_TIMESTAMP,
         MAX_UP, MAX_DOWN, REDIRECTION_URL, wire.FILTER_ID, SESSION_TIMEOUT, wire.IDLE_TIMEOUT,

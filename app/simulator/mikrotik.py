@@ -176,7 +176,7 @@ PPPOE: Final = Personality(
     event_timestamps=True,  # current builds (unconfirmed)
     delay_times=True,
     accounting_on=False,  # many builds (unconfirmed)
-    identified_by=frozenset((USER_NAME, ACCT_SESSION_ID, FRAMED_IP_ADDRESS)),
+    identified_by=frozenset((USER_NAME, ACCT_SESSION_ID, FRAMED_IP_ADDRESS, CALLING_STATION_ID)),
 )
 
 HOTSPOT: Final = replace(

@@ -40,6 +40,10 @@ COA_PORT: Final = 3799  # RFC 5176 §2.1
 EVERY_IDENTITY: Final = frozenset(
     (ACCT_SESSION_ID, USER_NAME, FRAMED_IP_ADDRESS, CALLING_STATION_ID, NAS_PORT, NAS_PORT_ID)
 )
+# All that names a session, whether a make looks at it or not (RFC 5176 §3): beside the above,
+# Called-Station-Id, Acct-Multi-Session-Id, NAS-Port-Type, CUI, Framed-Interface-Id, and the
+# IPv6 prefixes and address.
+IDENTIFICATION: Final = EVERY_IDENTITY | frozenset((30, 50, 61, 89, 96, 97, 123, 168))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
     python -m tests.chaos.outage [--seconds 60] [--how refused|hung|silent]
 
-prints how long each took before and during the outage (fault D3).
+prints a row for bench/RESULTS.md: how long each took before, during and after the outage
+(fault D3).
 """
 
 import argparse
@@ -12,14 +13,18 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from accounting.status import IngestStatus
+from core import status
 from tests.chaos.boxes import Box, LoginBox, Wait, connected
 from tests.chaos.comparing import Verdict, compare
+from tests.chaos.figures import ms
 from tests.chaos.plan import sessions
-from tests.chaos.trial import CHAOS_ISP, HOSTS, await_drained
+from tests.chaos.trial import CHAOS_ISP, DRAINED_WITHIN_S, HOSTS, await_drained
 from tests.passage import Passage, passage
 from tests.scenarios.outside import Outside, outside_database
-from tests.serving import PASSWORD, SECRET, turnpike_process
+from tests.serving import PASSWORD, SECRET, Turnpike, eventually, turnpike_process
 
 REFUSED, HUNG, SILENT = "refused", "hung", "silent"
 INTERIMS = 3
@@ -32,8 +37,17 @@ class Outage:
     how: str
     lasts_s: float
     before_s: float = 5.0
+    after_s: float = 5.0
     logins_per_s: float = 200.0
     reports_per_s: float = 500.0
+
+
+class Times(NamedTuple):
+    """Until an answer came, in seconds, sorted; by when it was asked for."""
+
+    before: list[float]
+    during: list[float]
+    after: list[float]
 
 
 @dataclass(slots=True)
@@ -43,9 +57,9 @@ class Endured:
     verdict: Verdict
     acknowledged: int
     logins_refused: int
-    drained_s: float
-    logins: tuple[Sequence[float], Sequence[float]]  # seconds, before and during, sorted
-    reports: tuple[Sequence[float], Sequence[float]]
+    drained_s: float  # after its return
+    logins: Times
+    reports: Times
 
 
 def endure(outage: Outage) -> Endured:
@@ -57,12 +71,12 @@ def endure(outage: Outage) -> Endured:
             CHAOS_ISP, DATABASE_URL=way.url if outage.how == SILENT else outside.url
         ) as one,
     ):
-        length_s = outage.before_s + outage.lasts_s
+        length_s = outage.before_s + outage.lasts_s + outage.after_s
         count = int(length_s * outage.reports_per_s / (INTERIMS + 2))
         planned = list(sessions(2, count, len(HOSTS), INTERIMS, int(time.time())))
         chance = random.Random(2)
 
-        async def play() -> tuple[list[Box], LoginBox, int, float, float]:
+        async def play() -> tuple[list[Box], LoginBox, int, float, float, float]:
             boxes = await connected(one.acct, HOSTS, lambda: Box(SECRET.encode(), chance))
             [asking] = await connected(one.auth, HOSTS[:1], lambda: LoginBox(SECRET.encode()))
             over = asyncio.Event()
@@ -82,24 +96,27 @@ def endure(outage: Outage) -> Endured:
             await asyncio.to_thread(_away, outside, way, outage.how)
             await asyncio.sleep(outage.lasts_s)
             ended = time.monotonic()
-            over.set()
-            refused = await logins
             await asyncio.to_thread(outside.back)
             way.open()
+            back_at = time.monotonic()
+            drained = asyncio.create_task(asyncio.to_thread(_drained_s, one, back_at))
+            await asyncio.sleep(outage.after_s)
+            over.set()
+            refused = await logins
             await reports
+            drained_s = await drained
             for each in (*boxes, asking):
                 each.close()
-            return boxes, asking, refused, began, ended
+            return boxes, asking, refused, began, ended, drained_s
 
-        boxes, asking, refused, began, ended = asyncio.run(play())
-        back_at = time.monotonic()
+        boxes, asking, refused, began, ended, drained_s = asyncio.run(play())
         await_drained(one)
         acknowledged = [packet for box in boxes for packet in box.acknowledged]
         return Endured(
             compare(outside.url, planned, acknowledged),
             len(acknowledged),
             refused,
-            time.monotonic() - back_at,
+            drained_s,
             _split(asking.waits, began, ended),
             _split((wait for box in boxes for wait in box.waits), began, ended),
         )
@@ -114,14 +131,31 @@ def _away(outside: Outside, way: Passage, how: str) -> None:
         outside.refuse()
 
 
-def _split(waits: Iterable[Wait], began: float, ended: float) -> tuple[list[float], list[float]]:
-    before, during = [], []
+def _drained_s(one: Turnpike, back_at: float) -> float:
+    """How long it took until all that came before `back_at` was in the database."""
+    back_at_s = time.time() - (time.monotonic() - back_at)
+
+    def is_drained() -> bool:
+        said = status.read(one.paths.status, "ingest", IngestStatus).get("ingest")
+        if said is None or not said[0].connected or said[1] < back_at_s:
+            return False
+        oldest_at = said[0].oldest_undrained_at
+        return not oldest_at or oldest_at > back_at_s
+
+    eventually(is_drained, DRAINED_WITHIN_S)
+    return time.monotonic() - back_at
+
+
+def _split(waits: Iterable[Wait], began: float, ended: float) -> Times:
+    times = Times([], [], [])
     for wait in waits:
-        if wait.began < began:
-            before.append(wait.lasted_s)
-        elif wait.began < ended:
-            during.append(wait.lasted_s)
-    return sorted(before), sorted(during)
+        phase = (
+            times.before if wait.began < began
+            else times.during if wait.began < ended
+            else times.after
+        )  # fmt: skip
+        phase.append(wait.lasted_s)
+    return Times(*map(sorted, times))
 
 
 def main() -> int:
@@ -132,23 +166,24 @@ def main() -> int:
     arguments = asked.parse_args()
     done = endure(Outage(arguments.how, arguments.seconds, before_s=15.0))
     verdict = done.verdict
-    lines = [
-        f"{arguments.how} for {arguments.seconds:.0f} s: {done.acknowledged} records acknowledged,"
-        f" {done.logins_refused} logins not answered with Access-Accept",
-        f"lost {len(verdict.lost)}, doubled {len(verdict.doubled)}, short {len(verdict.short)},"
-        f" left open {len(verdict.left_open)}; drained {done.drained_s:.1f} s after its return",
-    ]
-    for what, (before, during) in (("logins", done.logins), ("records", done.reports)):
-        lines.append(
-            f"{what}: p50 {_ms(before, 0.5)} -> {_ms(during, 0.5)} ms,"
-            f" p99 {_ms(before, 0.99)} -> {_ms(during, 0.99)} ms"
-        )
-    sys.stdout.write("\n".join(lines) + "\n")
+    said = "; ".join(
+        f"{what} p50/p99 {_pair(times.before)} before, {_pair(times.during)} during,"
+        f" {_pair(times.after)} ms after"
+        for what, times in (("logins", done.logins), ("records", done.reports))
+    )
+    sys.stdout.write(
+        f"| D3, {arguments.how} | `python -m tests.chaos.outage --seconds {arguments.seconds:.0f}"
+        f" --how {arguments.how}` | {len(done.logins.during)} logins answered meanwhile and"
+        f" {done.logins_refused} of all not; {done.acknowledged} records acknowledged,"
+        f" {len(done.reports.during)} of them meanwhile; lost {len(verdict.lost)},"
+        f" doubled {len(verdict.doubled)}, short {len(verdict.short)}, left open"
+        f" {len(verdict.left_open)}; drained {done.drained_s:.1f} s after its return; {said} |\n"
+    )
     return 0 if verdict.is_clean and not done.logins_refused else 1
 
 
-def _ms(waits_s: Sequence[float], part: float) -> str:
-    return f"{1000 * waits_s[int(part * (len(waits_s) - 1))]:.2f}"
+def _pair(took_s: Sequence[float]) -> str:
+    return f"{ms(took_s, 0.5)}/{ms(took_s, 0.99)}"
 
 
 if __name__ == "__main__":

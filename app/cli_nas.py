@@ -13,7 +13,7 @@ from app import cli_output as output
 from app.cli_context import CLOCK, AsJson, Config, DataDir, Scope, TenantCode, in_tenant
 from core.db import Tx
 from core.units import rate_text
-from nas_adapters import registry
+from nas_adapters import api_registry, registry
 from nas_adapters.counting import NAMES
 from nas_adapters.registry import StoredNas
 
@@ -62,11 +62,15 @@ def show(
 ) -> None:
     """Show one box.  Its secrets are not shown: set others with `turnpike apply`."""
 
-    async def work(tx: Tx, _: Scope) -> StoredNas:
-        return await registry.get(tx, name)
+    async def work(tx: Tx, _: Scope) -> tuple[StoredNas, dict[str, object]]:
+        nas = await registry.get(tx, name)
+        found = await api_registry.of_all(tx, [nas.id])
+        return nas, {way: asdict(stored.spec) for (_, way), stored in found.items()}
 
-    nas = in_tenant(config, data_dir, tenant, work)
+    nas, ways = in_tenant(config, data_dir, tenant, work)
     row = _row(nas) | {
+        "api": ways.get("api"),
+        "snmp": ways.get("snmp"),
         "sends_gigawords": nas.sends_gigawords,
         "updated_at": nas.updated_at,
     }

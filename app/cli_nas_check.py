@@ -10,9 +10,9 @@ import typer
 
 from aaa.status import ClientStatus, WorkerStatus
 from app import cli_output as output
-from app import instance, nas_check
+from app import instance
 from app.cli_context import CLOCK, AsJson, Config, DataDir, TenantCode, settings_of
-from app.nas_probes import Finding
+from app.nas_findings import Finding, failed
 from app.paths import Paths
 from core import status
 from core.config import Settings
@@ -36,17 +36,20 @@ def command(
     settings = settings_of(config, data_dir)
     with instance.database_url(settings) as url:
         findings = asyncio.run(_check(settings, url, tenant, name))
-    failed = nas_check.failed(findings)
+    is_well = not failed(findings)
     if as_json:
         rows = [asdict(finding) for finding in findings]
-        output.as_json({"nas": name, "ok": not failed, "findings": rows})
+        output.as_json({"nas": name, "ok": is_well, "findings": rows})
     else:
         output.table([_row(finding) for finding in findings], COLUMNS)
-    if failed:
+    if not is_well:
         raise typer.Exit(1)
 
 
 async def _check(settings: Settings, url: str, tenant: str | None, name: str) -> list[Finding]:
+    # Here, because SNMP and HTTP take half a second to import, and every command would wait.
+    from app import nas_check
+
     async with instance.opened(settings, url) as database:
         known = await instance.tenant(database, tenant)
         vault = await instance.vault(settings, database)

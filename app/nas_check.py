@@ -15,7 +15,7 @@ from aaa.last_heard import LastHeard
 from aaa.status import ClientStatus
 from accounting import open_sessions
 from app import nas_probes
-from app.nas_probes import Finding, State
+from app.nas_findings import Finding, State
 from core.clock import Clock
 from core.db import Tx
 from core.secret import CannotOpen, Vault
@@ -161,8 +161,3 @@ def _sealed(what: str, which: str) -> Finding:
         f"its {which} was sealed with another key",
         "apply it again, or bring turnpike.key back",
     )
-
-
-def failed(findings: Collection[Finding]) -> bool:
-    """Whether something that is configured does not answer."""
-    return any(finding.state is State.FAILS for finding in findings)

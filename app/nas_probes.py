@@ -5,11 +5,10 @@ raises what the box or the network did: that is its finding.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import Final
 
+from app.nas_findings import Finding, State
 from core.clock import Clock
 from core.radius.exchange import RetryPolicy
 from dictionaries.definitions import Dictionary
@@ -28,26 +27,6 @@ from nas_adapters.trouble import NasTrouble
 COA_POLICY: Final = RetryPolicy(irt_s=1.0)
 SESSION_CONTEXT_NOT_FOUND: Final = 503
 NAMES_TOLD: Final = 5
-
-
-class State(StrEnum):
-    """What came of a way."""
-
-    OK = "ok"
-    FAILS = "fails"
-    DIFFERS = "differs"  # it answers, and not as we would have it
-    UNKNOWN = "unknown"  # it cannot be told from here
-    ABSENT = "not configured"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report."""
-
-    what: str
-    state: State
-    told: str
-    remedy: str = ""
 
 
 async def coa(

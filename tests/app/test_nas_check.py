@@ -20,7 +20,7 @@ from app import cli_nas, nas_check
 from app.apply import apply
 from app.manifest import parse
 from app.manifest_file import reply_check
-from app.nas_probes import State
+from app.nas_findings import State
 from app.paths import Paths
 from core import status
 from core.db import Database
@@ -292,6 +292,17 @@ def test_a_box_that_reports_and_asks_nothing_may_just_have_long_sessions() -> No
     forged = client({"bad-authenticator": 1})
     auth, _ = nas_check.radius(LastHeard(ago, "accept", ago), [forged], now=NOON)
     assert auth.state is State.DIFFERS
+
+
+async def test_a_box_is_shown_with_its_ways_and_without_their_secrets(world: World) -> None:
+    await world.apply(api=api(world), snmp={"community": "geheim", "olt": "vsol"})
+    told = await asyncio.to_thread(
+        CliRunner().invoke, cli_nas.commands, ["show", "bras-1", "--json"]
+    )
+    shown = json.loads(told.output)
+    assert (shown["api"]["kind"], shown["api"]["port"]) == ("routeros", world.router.port)
+    assert (shown["snmp"]["version"], shown["snmp"]["olt"]) == ("2c", "vsol")
+    assert "geheim" not in told.output
 
 
 async def test_an_unknown_name_is_refused(world: World) -> None:

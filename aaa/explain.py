@@ -18,6 +18,8 @@ from aaa.extra_attributes import allowed_in_a_garden
 from aaa.facts import facts_of
 from aaa.places import NOTHING, Occupied, occupied
 from aaa.policy import Deny, Permit, authorize, trace
+from aaa.pools_login import has_own
+from aaa.pools_plan import ATTRIBUTES
 from aaa.records import NasRecord, SubscriberRecord
 from aaa.rendering import UNRENDERABLE_MESSAGE, Renderer, Unrenderable, service_for
 from core.db import Tx, raw
@@ -122,7 +124,23 @@ def _attributes(
     if permit.walled_by:
         timeout_s = min(timeout_s or garden_session_timeout_s, garden_session_timeout_s)
     attributes = [("Session-Timeout", str(timeout_s))] if timeout_s else []
-    return attributes + [(attr.name, _shown(attr.value)) for attr in said]
+    attributes += [(attr.name, _shown(attr.value)) for attr in said]
+    return attributes + _of_pools(renderer, record, permit)
+
+
+def _of_pools(
+    renderer: Renderer, record: SubscriberRecord, permit: Permit
+) -> list[tuple[str, str]]:
+    """What he would get out of pools of ours: which address, only a login knows."""
+    profile = renderer.profile(record.profile_id)
+    if profile is None or (permit.walled_by and renderer.garden_has_pool):
+        return []
+    personal = None if permit.walled_by else record.personal
+    return [
+        (ATTRIBUTES[pool.kind], f"out of pool {pool.name}")
+        for pool in profile.pools
+        if not has_own(personal, pool.kind)
+    ]
 
 
 async def _nas(

@@ -34,13 +34,10 @@ def blocks(store: AddressStore) -> dict[int, Block]:
         return {pool_of(key): decode_block(octets) for key, octets in txn.cursor(store.blocks)}
 
 
-def set_pool(store: AddressStore, pool_id: int, state: PoolState | None) -> None:
-    """What logins are to know of a pool; None: it is gone."""
+def set_pool(store: AddressStore, pool_id: int, state: PoolState) -> None:
+    """What logins are to know of a pool."""
     with store.environment.begin(write=True) as txn:
-        if state is None:
-            txn.delete(number.pack(pool_id), db=store.pools)
-        else:
-            txn.put(number.pack(pool_id), encode(state), db=store.pools)
+        txn.put(number.pack(pool_id), encode(state), db=store.pools)
 
 
 def add(

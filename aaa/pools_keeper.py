@@ -239,8 +239,9 @@ class PoolKeeper:
         counts = self._store.counts()
         for pool in pools.values():
             free = counts[pool.id].free if pool.id in counts else 0
-            if free < pool.wanted and (free < pool.block_items or not pool.needy):
-                if self._clock.monotonic() >= self._retry_at.get(pool.spec, 0.0):
+            is_needy = free < pool.block_items
+            if free < pool.wanted and (is_needy or not pool.needy):
+                if is_needy or self._clock.monotonic() >= self._retry_at.get(pool.spec, 0.0):
                     await self._take(pool, pool.wanted - free)
             elif pool.needy and free >= 2 * pool.block_items and not await self._unowned(pool):
                 await self._help(pool, max(1, free // pool.block_items // 2))

@@ -24,7 +24,18 @@ _CLEAN: Final = "clean"
 
 
 def prepare(path: Path, boot_id: str | None = None) -> bool:
-    """Before any process opens it; False: what was there has been thrown away."""
+    """Before any process opens it; False: what was there has been thrown away.
+
+    A disk that is full must not keep the node from answering logins that need no address.
+    """
+    try:
+        return _prepare(path, boot_id)
+    except OSError as error:
+        log.error("addresses_not_prepared", error=str(error))  # noqa: TRY400 - of the disk
+        return False
+
+
+def _prepare(path: Path, boot_id: str | None) -> bool:
     boot = _boot_id() if boot_id is None else boot_id
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     mark = path / _MARK
@@ -41,6 +52,8 @@ def prepare(path: Path, boot_id: str | None = None) -> bool:
         log.warning("addresses_forgotten", path=str(path))
         shutil.rmtree(path)
         path.mkdir(mode=0o700)
+    # An old mark must not be believed after the next power cut.
+    mark.unlink(missing_ok=True)
     _write(mark, boot)
     return believed
 

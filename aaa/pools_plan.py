@@ -29,6 +29,11 @@ IPV6_PREFIX: Final = "ipv6_prefix"  # on the link: Framed-IPv6-Prefix
 DELEGATED_PREFIX: Final = "delegated_prefix"  # to route behind: Delegated-IPv6-Prefix
 KINDS: Final = (IPV4, IPV6_PREFIX, DELEGATED_PREFIX)
 
+ATTRIBUTES: Final = {
+    IPV4: "Framed-IP-Address",
+    IPV6_PREFIX: "Framed-IPv6-Prefix",
+    DELEGATED_PREFIX: "Delegated-IPv6-Prefix",
+}
 PREFIX_LENGTHS: Final = {IPV4: (32, 32), IPV6_PREFIX: (48, 127), DELEGATED_PREFIX: (32, 64)}
 PREFIX_LENGTH_USUAL: Final = {IPV4: 32, IPV6_PREFIX: 64, DELEGATED_PREFIX: 56}
 ITEMS_MAX: Final = 1 << 20

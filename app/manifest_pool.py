@@ -24,6 +24,7 @@ from core.errors import Invalid
 
 PLAN_KEYS: Final = ("ipv4_pool", "ipv6_pool", "delegated_pool")
 LEASE_S_MIN: Final = 60
+HOLD_S_MIN: Final = 300  # a node says every minute that it lives
 LEASE_S_MAX: Final = 31 * 86_400
 EXCLUDES_MAX: Final = 1_000
 
@@ -41,7 +42,9 @@ def pool(table: Table) -> PoolSpec:
         prefix_length=table.take("prefix_length", values.whole(0, 128), PREFIX_LENGTH_USUAL[kind]),
         exclude=table.take("exclude", values.list_of(_excluded), ()),
         lease_s=lease_s,
-        hold_s=table.take("hold_s", values.whole(LEASE_S_MIN, LEASE_S_MAX), lease_s),
+        hold_s=table.take(
+            "hold_s", values.whole(HOLD_S_MIN, LEASE_S_MAX), max(lease_s, HOLD_S_MIN)
+        ),
     )
     if len(spec.exclude) > EXCLUDES_MAX:
         raise table.wrong("exclude", f"write no more than {EXCLUDES_MAX}")

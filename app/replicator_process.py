@@ -5,8 +5,12 @@ import fcntl
 import os
 from datetime import timedelta
 
+import lmdb
+import structlog
+
 from aaa.directory import DirectoryWriter, open_environment
 from aaa.pools_keeper import PoolKeeper
+from aaa.pools_state import PoolStatus
 from aaa.pools_store import AddressStore
 from aaa.replicator import Progress, Replicator
 from aaa.shipping import DecisionShipper
@@ -21,7 +25,10 @@ from core.config import Settings
 from core.db import NodeDatabase
 from dictionaries import loader
 
+log = structlog.get_logger()
+
 STATUS_EVERY_S = 1.0
+OPEN_AGAIN_S = 60.0
 NICENESS = 10
 LOCK_EVERY_S = 0.05
 PRUNE_EVERY_S = 3600.0
@@ -42,7 +49,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
         paths.decisions, database, clock, keep_days=settings.decisions.keep_days
     )
     pruner = _Pruner(database, clock)
-    keeper = PoolKeeper(node_name(paths.node_name), AddressStore(paths.addresses), database, clock)
+    addresses = _Addresses(paths, database, clock)
     replicator = Replicator(
         database,
         DirectoryWriter(
@@ -54,7 +61,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
         ),
         loader.load(),
         clock,
-        errands=(keeper.keep, shipper.ship, pruner.prune),
+        errands=(addresses.keep, shipper.ship, pruner.prune),
     )
     started_at = clock.unix_s()
     reporter = status.Reporter(paths.status, "replicator")
@@ -73,7 +80,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
                     rebuilds=progress.rebuilds,
                     subscribers=progress.subscribers,
                     decisions_shipped=shipper.shipped,
-                    pools=keeper.status(),
+                    pools=addresses.status(),
                 )
             )
             try:
@@ -111,6 +118,38 @@ async def _tell(progress: Progress, ready: Ready) -> None:
     """Say "ready" when the directory first holds what the database holds."""
     await progress.current.wait()
     ready()
+
+
+class _Addresses:
+    """The keeper of pools, once its store can be opened: a full disk stops no replication."""
+
+    def __init__(self, paths: Paths, database: NodeDatabase, clock: Clock) -> None:
+        self._paths = paths
+        self._database = database
+        self._clock = clock
+        self._keeper: PoolKeeper | None = None
+        self._retry_at = 0.0
+
+    async def keep(self) -> None:
+        if self._keeper is None and self._clock.monotonic() >= self._retry_at:
+            self._retry_at = self._clock.monotonic() + OPEN_AGAIN_S
+            try:
+                store = AddressStore(self._paths.addresses)
+            except (OSError, lmdb.Error) as error:
+                log.error("addresses_unusable", error=str(error))  # noqa: TRY400 - of the disk
+                return
+            name = node_name(self._paths.node_name)
+            self._keeper = PoolKeeper(name, store, self._database, self._clock)
+        if self._keeper is not None:
+            await self._keeper.keep()
+
+    def status(self) -> list[PoolStatus]:
+        if self._keeper is None:
+            return []
+        try:
+            return self._keeper.status()
+        except lmdb.Error:
+            return []  # the keeper says so
 
 
 class _Pruner:

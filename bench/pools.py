@@ -82,9 +82,9 @@ def giver(path: Path, pool_id: int, first: int, count: int, log: Path, pause_s: 
                     raise
                 sleep(0.01)  # the keeper brings more
         address = network_of(given.packed, given.prefix_length)
-        os.write(descriptor, f"{subscriber} {address} {monotonic()}\n".encode())
         if pause_s:
-            sleep(pause_s)
+            sleep(pause_s)  # whoever is killed here has given what nobody was told of
+        os.write(descriptor, f"{subscriber} {address} {monotonic()}\n".encode())
     os.close(descriptor)
     store.close()
 

@@ -38,7 +38,7 @@ async def test_nobody_gets_what_another_has_and_what_was_leaked_comes_back(
         assert found.given == logins
         assert found.kills >= kills
         assert found.duplicates == 0
-        assert found.leased >= logins
+        assert found.leaked > 0  # else this shows nothing of what becomes of it
         database = NodeDatabase(fresh_database_url)
         for number in range(2):
             store = AddressStore(tmp_path / f"node-{number}")

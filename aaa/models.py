@@ -79,6 +79,7 @@ class Profile(Base):
     session_timeout_s: Mapped[int | None] = mapped_column(BigInteger)  # 32 bits unsigned
     interim_s: Mapped[int | None] = mapped_column(server_default="300")
     address_pool: Mapped[str | None] = mapped_column(Text)  # a pool that the NAS has
+    on_nas: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")  # `aaa.on_nas`
     # Pools of ours (`aaa.pools_models`), by the kind of what they give.
     ipv4_pool_id: Mapped[int | None] = mapped_column(BigInteger)
     ipv6_pool_id: Mapped[int | None] = mapped_column(BigInteger)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from aaa import zones
+from aaa import on_nas, zones
 from aaa.models import Profile
+from aaa.on_nas import NOTHING, OnNas
 from aaa.pools_models import Pool
 from aaa.quota import THRESHOLDS
 from aaa.zones import Zone
@@ -28,6 +29,7 @@ class ProfileSpec:
     session_timeout_s: int | None = None
     interim_s: int | None = 300
     address_pool: str | None = None  # one that the NAS has
+    on_nas: OnNas = NOTHING
     ipv4_pool: str | None = None  # these name pools of ours (`aaa.pools`)
     ipv6_pool: str | None = None
     delegated_pool: str | None = None
@@ -101,6 +103,7 @@ def _stored(row: Profile, pools: Mapping[int, str]) -> StoredProfile:
             session_timeout_s=row.session_timeout_s,
             interim_s=row.interim_s,
             address_pool=row.address_pool,
+            on_nas=on_nas.restored(row.on_nas),
             ipv4_pool=pools[row.ipv4_pool_id] if row.ipv4_pool_id else None,
             ipv6_pool=pools[row.ipv6_pool_id] if row.ipv6_pool_id else None,
             delegated_pool=pools[row.delegated_pool_id] if row.delegated_pool_id else None,
@@ -132,6 +135,7 @@ def _values(spec: ProfileSpec, pools: Mapping[str, int]) -> dict[str, object]:
         "session_timeout_s": spec.session_timeout_s,
         "interim_s": spec.interim_s,
         "address_pool": spec.address_pool,
+        "on_nas": on_nas.stored(spec.on_nas),
         "ipv4_pool_id": pools[spec.ipv4_pool] if spec.ipv4_pool else None,
         "ipv6_pool_id": pools[spec.ipv6_pool] if spec.ipv6_pool else None,
         "delegated_pool_id": pools[spec.delegated_pool] if spec.delegated_pool else None,

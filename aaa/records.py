@@ -6,10 +6,11 @@ version wrote is not read but rebuilt: `FORMAT` says which is which.
 
 import msgspec
 
+from aaa.on_nas import NOTHING, OnNas
 from aaa.places import LiveSession
 from aaa.policy import Hold
 
-FORMAT = b"4"  # change it with any change of a record below
+FORMAT = b"5"  # change it with any change of a record below
 
 
 class NasRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -64,6 +65,7 @@ class ProfileRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     address_pool: str | None  # one that the NAS has
     quota: Quota | None = None
     pools: tuple[ServerPool, ...] = ()  # of ours, one of a kind at most
+    on_nas: OnNas = NOTHING
 
     @property
     def counts_sessions(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Network
 from typing import Final
 
+from aaa import on_nas
 from aaa.extra_attributes import allowed_in_a_garden
 from aaa.policy import Permit
 from aaa.records import Personal, ProfileRecord
@@ -209,10 +210,11 @@ def service_of(record: ProfileRecord, *, throttled: bool = False) -> ServiceProf
             record.burst_threshold_bps,
             record.burst_time_s or 1,
         )
-    return ServiceProfile(
+    plain = ServiceProfile(
         download_bps=download_bps,
         upload_bps=upload_bps,
         burst=burst,
         address_pool=record.address_pool,
         interim_s=record.interim_s,
     )
+    return on_nas.said(plain, record.on_nas, throttled=throttled)

@@ -11,8 +11,10 @@ import asyncpg
 import structlog
 from msgspec.structs import replace
 
+from aaa import on_nas
 from aaa.device import device_of
 from aaa.extra_attributes import is_allowed
+from aaa.on_nas import OnNas
 from aaa.places import LiveSession
 from aaa.policy import FOREVER, Hold
 from aaa.records import (
@@ -111,7 +113,8 @@ SELECT id, tenant_id, code, download_bps, upload_bps, burst_download_bps, burst_
            (SELECT json_agg(json_build_array(o.id, o.kind, o.name) ORDER BY o.kind)::text
               FROM pool o
              WHERE o.tenant_id = profile.tenant_id
-               AND o.id IN (ipv4_pool_id, ipv6_pool_id, delegated_pool_id)) END AS pools
+               AND o.id IN (ipv4_pool_id, ipv6_pool_id, delegated_pool_id)) END AS pools,
+       NULLIF(on_nas, '{}')::text AS on_nas
   FROM profile
 """
 
@@ -121,14 +124,24 @@ def nas_of(row: asyncpg.Record) -> NasRecord:
 
 
 def profile_of(row: asyncpg.Record) -> ProfileRecord:
-    *plain, octets, time_s, direction, at, fup_download, fup_upload, is_weighed, pools = row
+    *plain, octets, time_s, direction, at, fup_down, fup_up, is_weighed, pools, said = row
     profile = ProfileRecord(*plain)
+    if said:
+        profile = replace(profile, on_nas=_on_nas(said, profile))
     if pools:
         profile = replace(profile, pools=tuple(ServerPool(*one) for one in json.loads(pools)))
     if octets is None and time_s is None:
         return profile
-    quota = Quota(octets, time_s, direction, at, fup_download, fup_upload, is_weighed)
+    quota = Quota(octets, time_s, direction, at, fup_down, fup_up, is_weighed)
     return replace(profile, quota=quota)
+
+
+def _on_nas(said: str, profile: ProfileRecord) -> OnNas:
+    try:
+        return on_nas.restored(json.loads(said))
+    except ValueError as error:  # `apply` lets none in; plain SQL may
+        log.warning("plan_on_nas_unreadable", plan=profile.code, error=str(error))
+        return on_nas.NOTHING
 
 
 def subscriber_of(row: asyncpg.Record, dictionary: Dictionary) -> SubscriberRecord:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from aaa import profiles
+from aaa.on_nas import stored
 from aaa.profiles import ProfileSpec
 from aaa.zones import ORDINARY, clock
 from app import cli_output as output
@@ -89,6 +90,7 @@ def as_row(spec: ProfileSpec) -> dict[str, object]:
         "session_timeout_s": spec.session_timeout_s,
         "interim_s": spec.interim_s or 0,
         "address_pool": spec.address_pool,
+        "on_nas": stored(spec.on_nas),
         "ipv4_pool": spec.ipv4_pool,
         "ipv6_pool": spec.ipv6_pool,
         "delegated_pool": spec.delegated_pool,

@@ -157,6 +157,7 @@ def _plan(table: Table) -> ProfileSpec:
     table.only(
         *("code", "download", "upload", "burst", "session_limit", "at_limit"),
         *("session_timeout_s", "interim_s", "address_pool"),
+        "on_nas",
         *manifest_quota.KEYS,
         *manifest_pool.PLAN_KEYS,
     )
@@ -170,6 +171,7 @@ def _plan(table: Table) -> ProfileSpec:
         session_timeout_s=table.take("session_timeout_s", values.whole(1, values.UINT32_MAX), None),
         interim_s=table.take("interim_s", _interim, 300),
         address_pool=table.take("address_pool", values.attribute_text, None),
+        on_nas=manifest_dialect.on_nas(table),
     )
     burst = spec.burst
     if burst is not None:

@@ -8,6 +8,7 @@ from dataclasses import Field, fields
 from datetime import UTC, datetime
 from typing import Final
 
+from aaa.on_nas import NOTHING, OnNas, stored
 from aaa.pools_plan import PoolSpec
 from aaa.profiles import ProfileSpec
 from aaa.subscribers import SubscriberSpec
@@ -44,7 +45,7 @@ def changes(old: Spec, new: Spec) -> list[str]:
 
 
 def _shown(field: Field[object], value: object) -> str:
-    if value is None or value in ((), "", {}):
+    if value is None or value in ((), "", {}, NOTHING):
         return "none"
     if field.name.endswith("_bps") and isinstance(value, int):
         return rate_text(value)
@@ -69,6 +70,8 @@ def in_words(value: object) -> str:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, tuple):
         return ",".join(map(str, value))
+    if isinstance(value, OnNas):
+        value = stored(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name} = {item!r}" for name, item in sorted(value.items())) + "}"
     return str(value)

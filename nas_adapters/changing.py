@@ -71,6 +71,10 @@ def without_words(
     return steps if is_same else Unchangeable(reason)
 
 
+def has_rate(profile: ServiceProfile) -> bool:
+    return profile.upload_bps is not None or profile.download_bps is not None
+
+
 def difference(
     wanted: tuple[Attr, ...], applied: tuple[Attr, ...] | None, rules: Rules
 ) -> tuple[Attr, ...] | Unchangeable:

@@ -27,7 +27,7 @@ from nas_adapters.base import (
     Step,
     Unchangeable,
 )
-from nas_adapters.changing import Rules, changed, coa, without_words
+from nas_adapters.changing import Rules, changed, coa, has_rate, without_words
 from nas_adapters.cisco import qos_policies
 from nas_adapters.generic import standard
 from nas_adapters.identity import Kind
@@ -77,6 +77,8 @@ def change(
     if isinstance(rest, Unchangeable):
         return rest
     running = applied.service if applied else None
+    if running and not wanted.service and not wanted.qos_profile and has_rate(wanted):
+        return Unchangeable(WORDLESS)  # to stop it alone would lift the limit
     steps: tuple[Step, ...] = ()
     for verb, service in (("sd", running), ("sa", wanted.service)):
         if service is None or running == wanted.service:

@@ -32,7 +32,7 @@ from nas_adapters.base import (
     Step,
     Unchangeable,
 )
-from nas_adapters.changing import Rules, changed, coa, without_words
+from nas_adapters.changing import Rules, changed, coa, has_rate, without_words
 from nas_adapters.generic import standard
 from nas_adapters.identity import Kind
 from nas_adapters.profile import ServiceProfile
@@ -76,6 +76,8 @@ def change(
     if isinstance(rest, Unchangeable):
         return rest
     running = applied.service if applied else None
+    if running and not wanted.service and has_rate(wanted):
+        return Unchangeable(WORDLESS)  # to stop it alone would lift the limit
     if wanted.service == running:
         return without_words(rest, wanted, applied, WORDLESS)
     services = []

@@ -6,8 +6,17 @@ from itertools import pairwise
 import msgspec
 import pytest
 
+from aaa.on_nas import OnNas
 from aaa.records import Personal, ProfileRecord, Quota
-from aaa.rendering import GARDEN, PERSONAL_KEPT_MAX, PLAN, THROTTLED, Renderer, Unrenderable
+from aaa.rendering import (
+    GARDEN,
+    PERSONAL_KEPT_MAX,
+    PLAN,
+    THROTTLED,
+    Renderer,
+    Unrenderable,
+    service_of,
+)
 from core.radius.codec import encode_named
 from nas_adapters.profile import ServiceProfile
 from nas_adapters.templates import parsed
@@ -170,6 +179,15 @@ def test_each_nas_hears_names_by_its_own_templates(renderer: Renderer) -> None:
     assert renderer.octets("juniper", HOME.id, None, PLAN, one) is first
     assert b"svc" not in renderer.octets("juniper", HOME.id, None, PLAN)
     assert b"svc" in renderer.octets("juniper", HOME.id, PERSONAL, PLAN, one)
+
+
+def test_over_quota_a_plan_has_its_vlan_but_no_name_that_gives_the_full_rate() -> None:
+    said = OnNas(vlan=100, qos_profile="home-50", group="gold", idle_timeout_s=600)
+    slowed = msgspec.structs.replace(HOME, on_nas=said, quota=CAPPED.quota)
+    profile = service_of(slowed)
+    assert (profile.qos_profile, profile.vlan, profile.idle_timeout_s) == ("home-50", 100, 600)
+    profile = service_of(slowed, throttled=True)
+    assert (profile.qos_profile, profile.vlan, profile.group) == (None, 100, "gold")
 
 
 def test_a_name_that_cannot_be_made_is_said_with_its_nas(renderer: Renderer) -> None:

@@ -127,6 +127,11 @@ async def test_a_file_without_tenant_is_for_the_only_one_or_the_one_that_is_name
             id="a burst",
         ),
         pytest.param(
+            changed("plan", on_nas={"vlan": 100, "qos_profile": "home-20"}),
+            "~ plan home-50: on_nas none -> {qos_profile = 'home-20', vlan = 100}",
+            id="what a plan says to boxes alone",
+        ),
+        pytest.param(
             changed("nas", address="2001:db8::/48"),
             "~ nas bras-1: address 192.0.2.1/32 -> 2001:db8::/48",
             id="where a NAS is",

@@ -120,6 +120,9 @@ def test_what_was_applied_is_listed_and_no_secret_with_it(turnpike: Turnpike) ->
         "has_coa_secret": True,
         "swap_octets": True,
         "line_rate": "1G",
+        "octet_unit": "octet",
+        "line_patterns": {},
+        "name_templates": {},
     }
     [subscriber] = as_json(turnpike("subscriber", "list", "--json", "--tenant", "demo-isp"))
     assert subscriber["username"] == "alice"

@@ -178,6 +178,15 @@ def test_a_throttle_that_a_box_has_no_words_for_is_not_told_as_done() -> None:
         assert isinstance(answer, Unchangeable), name
 
 
+def test_a_service_that_holds_the_rate_is_not_taken_away_without_another() -> None:
+    """To stop it alone would lift the limit."""
+    for name in ("juniper", "cisco_xr"):
+        answer = vendor(name).change(SLOW, replace(HOME, service="svc(20m)"), SESSION)
+        assert isinstance(answer, Unchangeable), name
+    packets = steps("juniper", ServiceProfile(), ServiceProfile(service="svc(20m)"))
+    assert [said(step) for step in packets] == [[("ERX-Service-Deactivate", "svc(20m)")]]
+
+
 def test_nokia_names_a_session_in_one_way_only() -> None:
     """Two that disagree are NAK 503 (vendor docs)."""
     step = vendor("nokia").disconnect(replace(SESSION, acct_session_id=""))

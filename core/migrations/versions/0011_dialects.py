@@ -1,4 +1,5 @@
-"""What a NAS's dialect needs to be told: its unit, the names of its lines and of what it has.
+"""What a NAS's dialect needs to be told: its unit, the names of its lines and of what it has;
+and what a plan says to boxes alone.
 
 Revision ID: 0011
 Revises: 0010
@@ -18,6 +19,7 @@ STATEMENTS = (
         ADD COLUMN name_templates JSONB DEFAULT '{}' NOT NULL,
         ADD CONSTRAINT ck_nas_octet_unit CHECK
             (octet_unit IN (1, 1000, 1024, 1000000, 1048576, 1000000000, 1073741824))""",
+    "ALTER TABLE profile ADD COLUMN on_nas JSONB DEFAULT '{}' NOT NULL",
 )
 
 

@@ -1,7 +1,7 @@
 """Tells the node that gave an address that its session is over, where the Stop came to another.
 
-Ingest shows its batches; the address is known by the nonce of the login that got it.  What is
-missed here runs out by itself.
+Ingest shows its batches; the address is known by who got it, and the nonce of that login:
+of a nonce alone there may be two.  What is missed here runs out by itself.
 """
 
 from aaa import pools_sql
@@ -12,10 +12,11 @@ from core.db import Tx, raw
 async def observe(tx: Tx, batch: Batch) -> None:
     """An observer of ingest (`accounting.batch.Observer`): a node's transaction."""
     over = {
-        folded.key.class_nonce
+        (folded.group.about(generation).subscriber_id, folded.key.class_nonce)
         for folded in batch.groups
         if folded.key.class_nonce
-        and any(generation.closed_by for generation in folded.changed.values())
+        for generation in folded.changed.values()
+        if generation.closed_by
     }
     if over:
-        await (await raw(tx)).execute(pools_sql.END, sorted(over))
+        await (await raw(tx)).execute(pools_sql.END, *map(list, zip(*sorted(over), strict=True)))

@@ -149,9 +149,11 @@ SELECT pool_id, address::text, class_nonce FROM pool_lease
 # Whose row somebody is writing just now is left alone: its lease runs out.
 END: Final = """
 UPDATE pool_lease AS l SET ended_at = now()
-  FROM (SELECT tenant_id, address FROM pool_lease
-         WHERE class_nonce = ANY ($1::text[]) AND ended_at IS NULL
-         FOR UPDATE SKIP LOCKED) AS o
+  FROM (SELECT p.tenant_id, p.address FROM pool_lease AS p
+          JOIN unnest($1::bigint[], $2::text[]) AS v (subscriber_id, nonce)
+            ON p.class_nonce = v.nonce AND p.subscriber_id = v.subscriber_id
+         WHERE p.ended_at IS NULL
+         FOR UPDATE OF p SKIP LOCKED) AS o
  WHERE l.tenant_id = o.tenant_id AND l.address = o.address
 """
 

@@ -7,9 +7,10 @@ room.  Session-Timeout and limits in octets are apart: they depend on the moment
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Network
-from typing import Final
+from typing import Final, NamedTuple
 
 from aaa import on_nas
+from aaa.enforcement_print import print_of
 from aaa.extra_attributes import allowed_in_a_garden
 from aaa.policy import Permit
 from aaa.records import Personal, ProfileRecord
@@ -39,6 +40,13 @@ class Unrenderable(ValueError):
     """
 
 
+class Rendered(NamedTuple):
+    """A service as it is said, and its print (`enforcement_print`) for the Class beside it."""
+
+    octets: bytes
+    fingerprint: bytes
+
+
 class Renderer:
     """Renders for any vendor.  `garden` is what a confined subscriber gets."""
 
@@ -47,8 +55,8 @@ class Renderer:
         self._garden = replace(garden, session_timeout_s=None)
         self.garden_has_pool = garden.address_pool is not None
         self._profiles: dict[int, ProfileRecord] = {}
-        self._plain: dict[tuple[str, int, str, Templates], bytes] = {}
-        self._personal: dict[tuple[str, int, str, Personal, Templates], bytes] = {}
+        self._plain: dict[tuple[str, int, str, Templates], Rendered] = {}
+        self._personal: dict[tuple[str, int, str, Personal, Templates], Rendered] = {}
 
     def replace_profiles(self, profiles: dict[int, ProfileRecord]) -> None:
         """Take these profiles from now on and forget what was rendered from others."""
@@ -67,6 +75,17 @@ class Renderer:
         service: str,
         templates: Templates = NO_TEMPLATES,
     ) -> bytes:
+        """Those of `rendered` alone."""
+        return self.rendered(vendor, profile_id, personal, service, templates).octets
+
+    def rendered(
+        self,
+        vendor: str,
+        profile_id: int,
+        personal: Personal | None,
+        service: str,
+        templates: Templates = NO_TEMPLATES,
+    ) -> Rendered:
         """The attributes of this service for a NAS of `vendor`, but for timeout and limits.
 
         `templates` are that NAS's, made once: what is rendered is kept for each of them.
@@ -76,21 +95,21 @@ class Renderer:
         """
         if personal is None:
             key = (vendor, profile_id, service, templates)
-            octets = self._plain.get(key)
-            if octets is None:
-                octets = self._render(vendor, profile_id, None, service, templates)
+            rendered = self._plain.get(key)
+            if rendered is None:
+                rendered = self._render(vendor, profile_id, None, service, templates)
                 if len(self._plain) >= PLAIN_KEPT_MAX:
                     del self._plain[next(iter(self._plain))]
-                self._plain[key] = octets
-            return octets
+                self._plain[key] = rendered
+            return rendered
         own = (vendor, profile_id, service, personal, templates)
-        octets = self._personal.get(own)
-        if octets is None:
-            octets = self._render(vendor, profile_id, personal, service, templates)
+        rendered = self._personal.get(own)
+        if rendered is None:
+            rendered = self._render(vendor, profile_id, personal, service, templates)
             if len(self._personal) >= PERSONAL_KEPT_MAX:
                 del self._personal[next(iter(self._personal))]
-            self._personal[own] = octets
-        return octets
+            self._personal[own] = rendered
+        return rendered
 
     def limits(self, vendor: str, profile_id: int, limit_octets: int) -> bytes:
         """The attributes by which the NAS ends the session after so many octets.
@@ -163,17 +182,16 @@ class Renderer:
         personal: Personal | None,
         service: str,
         templates: Templates,
-    ) -> bytes:
+    ) -> Rendered:
         try:
-            attributes = self.attributes(vendor, profile_id, personal, service, templates)
+            profile = self.service_profile(profile_id, personal, service, templates)
+            attributes = vendor_named(vendor).render(profile)
         except (ValueError, NotFound) as error:  # of ipaddress, of the vendors
             raise Unrenderable(str(error)) from error
         octets = self._encoded(attributes)
-        if personal is None:
-            return octets
-        return octets + (
-            allowed_in_a_garden(personal.reply) if service == GARDEN else personal.reply
-        )
+        if personal is not None:
+            octets += allowed_in_a_garden(personal.reply) if service == GARDEN else personal.reply
+        return Rendered(octets, print_of(profile, service).encode())
 
     def _encoded(self, attributes: tuple[Attr, ...]) -> bytes:
         try:

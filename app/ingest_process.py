@@ -18,8 +18,10 @@ from accounting.dead_letter_alarm import DeadLetterAlarm
 from accounting.drain import Drain, Progress
 from accounting.nas_views import NasViews
 from accounting.quality_report import QualityReport
+from accounting.reading import KEY_OCTETS
 from accounting.status import LATE_AFTER_S, IngestStatus
 from accounting.sweep import Sweeper
+from accounting.tombstones import Tombstones
 from app import counting, ingest_upkeep
 from app.child import Ready, Stop
 from app.node_name import node_name
@@ -38,6 +40,7 @@ STATUS_EVERY_S = 1.0
 COLLECT_EVERY_S = 60.0
 LETTERS_EVERY_S = 60.0
 CATCH_UP_EVERY_S = 60.0
+GROUPS_EVERY_S = 60.0
 CONNECTIONS = 4
 
 
@@ -63,6 +66,9 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     )
     quality = QualityReport(database, clock, status.Reporter(paths.status, "quality").tell)
     letters = DeadLetterAlarm(database, settings.accounting.dead_letters_alarm_at)
+    # From anywhere: a process that is often started anew goes round them all, too.
+    begins = os.urandom(KEY_OCTETS)
+    groups = Tombstones(database, clock, settings.accounting.keep_raw_days, after=begins)
     started_at = clock.unix_s()
     reporter = status.Reporter(paths.status, "ingest")
     alarm = _Alarm()
@@ -78,6 +84,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
             ingest_upkeep.keep_up(settings, drain, clock),
             ingest_upkeep.sum_days(database),
             again("dead_letters", letters.look, LETTERS_EVERY_S),
+            again("groups", groups.step, GROUPS_EVERY_S),
             again("quotas", CatchingUp(database, QuotaCounting(clock)).step, CATCH_UP_EVERY_S),
         )
     ]

@@ -29,9 +29,7 @@ def command(
         Path | None,
         typer.Option(help="Holds the shared secret.", show_default="what the scenario says"),
     ] = None,
-    scenario: Annotated[
-        str, typer.Option(help="mixed, bad-day, or a TOML file.")
-    ] = "mixed",
+    scenario: Annotated[str, typer.Option(help="mixed, bad-day, or a TOML file.")] = "mixed",
     seed: Annotated[
         int | None,
         typer.Option(help="The same seed, the same doings.", show_default="a random one", min=0),
@@ -49,7 +47,8 @@ def command(
 
     Simulated NASes log subscribers in, report what they transfer, and answer CoA and
     Disconnect as their makers' boxes do.  Each octet is counted: with --json, the counters of
-    every session are there to compare a server's books with.  Ctrl-C ends it early.
+    every session are there to compare a server's books with.  Ctrl-C lets everybody hang
+    up, twice ends it at once.
     """
     del config, data_dir, tenant
     chosen = scenario_file.read(scenario)
@@ -74,10 +73,14 @@ def command(
 async def _play(
     scenario: Scenario, server: Server, secret: str, seed: int, minutes: float
 ) -> Simulation:
-    stop = asyncio.Event()
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def interrupted() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, interrupted)
     show = sys.stderr.isatty()
 
     def progress(sim: Simulation, played_s: float) -> None:
@@ -94,6 +97,7 @@ async def _play(
             seed=seed,
             minutes=minutes,
             stop=stop,
+            hurry=hurry,
             progress=progress,
             clock=CLOCK,
         )

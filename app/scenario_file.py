@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from app import manifest_values as values
+from app import scenario_values
 from app.manifest_file import document
 from app.manifest_table import Table
 from app.simulator.faults import NONE, Coa, Faults
@@ -21,7 +22,6 @@ from app.simulator.scenario import Crowd, Deed, Event, Place, Scenario, filled
 from app.simulator.service import Rates
 from core.config_sources import did_you_mean
 from core.errors import Invalid
-from core.units import parse_time_s
 
 SCENARIOS: Final = Path(str(files("app.simulator") / "scenarios"))
 _CROWD: Final = (
@@ -72,7 +72,7 @@ def parse(found: object) -> Scenario:
     table.only("nas", "event", "secret", "minutes", "speed", "behind")
     places: list[Place] = []
     secrets: dict[str, str] = {}
-    for index, entry in enumerate(table.need("nas", _tables)):
+    for index, entry in enumerate(table.need("nas", scenario_values.tables)):
         one = Table(f"nas[{index}]", entry, "name")
         for place in _places(one):
             places.append(place)
@@ -84,12 +84,12 @@ def parse(found: object) -> Scenario:
         tuple(places),
         tuple(
             _event(Table(f"event[{index}]", entry), known)
-            for index, entry in enumerate(table.take("event", _tables, ()))
+            for index, entry in enumerate(table.take("event", scenario_values.tables, ()))
         ),
         secret=table.take("secret", values.string, "", is_secret=True),
-        minutes=table.take("minutes", _positive, 5.0),
-        speed=table.take("speed", _positive, 1.0),
-        behind_s=table.take("behind", _seconds, 0.0),
+        minutes=table.take("minutes", scenario_values.positive, 5.0),
+        speed=table.take("speed", scenario_values.positive, 1.0),
+        behind_s=table.take("behind", scenario_values.seconds, 0.0),
         secrets=secrets,
     )
 
@@ -102,9 +102,9 @@ def _places(one: Table) -> list[Place]:
     crowd = _crowd(one)
     faults = one.inner("faults")
     habits = Habits(
-        one.take("session", _seconds, 0.0),
-        one.take("pause", _seconds, 30.0),
-        one.take("reject_pause", _seconds, 60.0),
+        one.take("session", scenario_values.seconds, 0.0),
+        one.take("pause", scenario_values.seconds, 30.0),
+        one.take("reject_pause", scenario_values.seconds, 60.0),
     )
     name, address = one.need("name", values.name), one.take("address", values.string, "127.0.0.1")
     places = []
@@ -134,11 +134,13 @@ def _box(one: Table, name: str, address: str) -> Box:
     named = {} if services is None else {key: _rates(services, key) for key in services.names()}
     return replace(
         plain,
-        walls=one.take("walls", _names, plain.walls),
-        known=one.take("known", _names, None),
+        walls=one.take("walls", scenario_values.names, plain.walls),
+        known=one.take("known", scenario_values.names, None),
         services=named,
         octet_unit=one.take("octet_unit", values.whole(1, 2**30), 1),
-        interim_s=one.take("interim", lambda value: int(_seconds(value)), plain.interim_s),
+        interim_s=one.take(
+            "interim", lambda value: int(scenario_values.seconds(value)), plain.interim_s
+        ),
     )
 
 
@@ -159,22 +161,22 @@ def _crowd(one: Table) -> Crowd:
         one.take("method", values.one_of(*Method), plain.method),
         one.take("download", values.rate, plain.download_bps),
         one.take("upload", values.rate, plain.upload_bps),
-        one.take("wrong_passwords", _part, plain.wrong_passwords),
+        one.take("wrong_passwords", scenario_values.part, plain.wrong_passwords),
         one.take("circuit_id", values.string, ""),
         one.take("remote_id", values.string, ""),
-        one.take("ramp", _seconds, plain.ramp_s),
+        one.take("ramp", scenario_values.seconds, plain.ramp_s),
     )
 
 
 def _faults(one: Table) -> Faults:
     one.only(*Faults.__dataclass_fields__)
     return Faults(
-        loss=one.take("loss", _part, 0.0),
-        duplicates=one.take("duplicates", _part, 0.0),
-        reordered=one.take("reordered", _part, 0.0),
-        reorder_s=one.take("reorder_s", _positive, 0.05),
-        delay_s=one.take("delay_s", _some, 0.0),
-        jitter_s=one.take("jitter_s", _some, 0.0),
+        loss=one.take("loss", scenario_values.part, 0.0),
+        duplicates=one.take("duplicates", scenario_values.part, 0.0),
+        reordered=one.take("reordered", scenario_values.part, 0.0),
+        reorder_s=one.take("reorder_s", scenario_values.positive, 0.05),
+        delay_s=one.take("delay_s", scenario_values.some, 0.0),
+        jitter_s=one.take("jitter_s", scenario_values.some, 0.0),
         gigawords=one.take("gigawords", values.flag, True),
         reuses_session_ids=one.take("reuses_session_ids", values.flag, False),
         coa=Coa(one.take("coa", values.one_of(*Coa), Coa.OBEY)),
@@ -188,7 +190,7 @@ def _event(one: Table, known: list[str]) -> Event:
         raise one.wrong("nas", f"{nas!r} is none of this file{did_you_mean(nas, known)}")
     faults = one.inner("faults")
     return Event(
-        one.need("at", _seconds),
+        one.need("at", scenario_values.seconds),
         Deed(one.need("do", values.one_of(*Deed))),
         nas,
         _faults(faults) if faults else NONE,
@@ -210,49 +212,3 @@ def _apart(places: list[Place]) -> None:
                 " another: give it an address or a coa_port of its own (0: any free one)"
             )
         seen |= {place.box.name, where}
-
-
-def _tables(value: object) -> list[object]:
-    if not isinstance(value, list) or not value:
-        raise Invalid("write it as [[nas]] or [[event]], once for each")
-    return value
-
-
-def _names(value: object) -> frozenset[str]:
-    return frozenset(values.list_of(values.string)(value))
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-        return float(value)
-    try:
-        return float(parse_time_s(value))
-    except ValueError as wrong:
-        raise Invalid(str(wrong)) from None
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Invalid("write a number, without quotes")
-    return float(value)
-
-
-def _part(value: object) -> float:
-    part = _number(value)
-    if not 0 <= part <= 1:
-        raise Invalid("write a part from 0 to 1: 0.05 is 5 %")
-    return part
-
-
-def _positive(value: object) -> float:
-    number = _number(value)
-    if not 0 < number < 1e6:
-        raise Invalid("write a number above 0")
-    return number
-
-
-def _some(value: object) -> float:
-    number = _number(value)
-    if not 0 <= number <= 3600:
-        raise Invalid("write seconds from 0 to 3600")
-    return number

@@ -8,13 +8,12 @@ NAS, the subscriber and how often he has dialled, so that no other's doings chan
 Answering CoA is `coa`'s, the words are the personality's.
 """
 
-import heapq
 import random
-from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import Final
 
 from app.simulator import events, records
+from app.simulator.agenda import Action, Agenda
 from app.simulator.asker import Answered, Kind, Question
 from app.simulator.events import Attempt, Happened, Record, What
 from app.simulator.faults import NONE
@@ -58,8 +57,7 @@ class Nas:
         self._pool = int(IPv4Address(pool))
         self._questions: list[Question] = []
         self._events: list[Happened] = []
-        self._agenda: list[tuple[float, int, Callable[[float], None]]] = []
-        self._entries = 0
+        self._agenda = Agenda()
         self._is_stopped = False
 
     def take_questions(self) -> list[Question]:
@@ -74,18 +72,15 @@ class Nas:
 
     def due_s(self) -> float | None:
         """When `tick` has something to do."""
-        return self._agenda[0][0] if self._agenda else None
+        return self._agenda.due_s()
 
     def tick(self, now: float) -> None:
         """Do what is due by now, each thing at its own time and in that order."""
-        while self._agenda and self._agenda[0][0] <= now:
-            at_s, _, action = heapq.heappop(self._agenda)
-            action(at_s)
+        self._agenda.run(now)
 
-    def plan(self, at_s: float, action: Callable[[float], None]) -> None:
+    def plan(self, at_s: float, action: Action) -> None:
         """Have something done later."""
-        self._entries += 1
-        heapq.heappush(self._agenda, (at_s, self._entries, action))
+        self._agenda.plan(at_s, action)
 
     def tell(self, event: Happened) -> None:
         """Note that something happened."""

@@ -29,10 +29,12 @@ async def play(
     seed: int,
     minutes: float,
     stop: asyncio.Event,
+    hurry: asyncio.Event,
     progress: Callable[[Simulation, float], None],
     clock: Clock,
 ) -> Simulation:
-    """Until its minutes are over or `stop` is set; `progress` is told the seconds played.
+    """Until its minutes are over or `stop` is set, and until all that was asked then is answered,
+    given up, or `hurry` is set; `progress` is told the seconds played.
 
     Raises:
         OSError: an address is not one of this machine's, or a CoA port is taken.
@@ -50,9 +52,18 @@ async def play(
         for nas in sim.nases:
             nas.stop()
         progress(sim, clock.monotonic() - began_at)
-        with suppress(TimeoutError):  # what is open then is told as unacknowledged
-            await sim.settled(SETTLES_WITHIN_S)
+        await _settle(sim, hurry)
     return sim
+
+
+async def _settle(sim: Simulation, hurry: asyncio.Event) -> None:
+    """What is open after that is told as open."""
+    waiting = {asyncio.create_task(hurry.wait()), asyncio.create_task(sim.settled(None))}
+    _, pending = await asyncio.wait(
+        waiting, timeout=SETTLES_WITHIN_S, return_when=asyncio.FIRST_COMPLETED
+    )
+    for task in pending:
+        task.cancel()
 
 
 async def _open(sim: Simulation, scenario: Scenario, seed: int) -> None:

@@ -142,7 +142,9 @@ class Simulation:
         for nas in self.nases:
             nas.move()
 
-    async def until(self, true: Callable[[], object], within_s: float = ANSWER_WITHIN_S) -> None:
+    async def until(
+        self, true: Callable[[], object], within_s: float | None = ANSWER_WITHIN_S
+    ) -> None:
         """Wait until something is so; looked at after every event.
 
         Raises:
@@ -153,7 +155,7 @@ class Simulation:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def settled(self, within_s: float = ANSWER_WITHIN_S) -> None:
+    async def settled(self, within_s: float | None = ANSWER_WITHIN_S) -> None:
         """Wait until every question was answered or given up.
 
         Raises:

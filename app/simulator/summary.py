@@ -31,10 +31,11 @@ def document(tally: Tally, *, seed: int, unbelieved: int, pending: int) -> dict[
         "seed": seed,
         "logins": group(LOGINS)
         | {"ms": _quantiles(tally.login_s), "rejections": dict(tally.rejections)},
-        "records": group(RECORDS) | {"pending": pending, "ms": _quantiles(tally.record_s)},
+        "records": group(RECORDS) | {"ms": _quantiles(tally.record_s)},
         "coa": {"received": sum(counts[what] for what in COA.values())}
         | group(COA)
         | {"error_causes": {str(cause): n for cause, n in sorted(tally.error_causes.items())}},
+        "open_questions": pending,
         "unbelieved_replies": unbelieved,
         "input_octets": sum(one.input_octets for one in tally.sessions),
         "output_octets": sum(one.output_octets for one in tally.sessions),
@@ -50,9 +51,10 @@ def lines(found: dict[str, Any], sessions: int) -> dict[str, object]:
         "logins": _counted(logins, LOGINS),
         "login latency": _latency(logins["ms"]),
         "sessions": sessions,
-        "records": f"{_counted(records, RECORDS)}, {records['pending']} open at the end",
+        "records": _counted(records, RECORDS),
         "record latency": _latency(records["ms"]),
         "coa": f"{coa['received']} received, {_counted(coa, COA)}",
+        "open at the end": found["open_questions"],
         "unbelieved replies": found["unbelieved_replies"],
         "octets": f"{found['input_octets']} from subscribers, {found['output_octets']} to them",
     }

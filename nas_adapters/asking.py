@@ -32,8 +32,7 @@ _SERVICE_ADMIN: Final = frozenset({b"\0\0\0\6", b"\0\0\0\7"})  # Administrative,
 _WIRELESS: Final = b"\0\0\0\x13"
 _WIRELESS_OR_ETHERNET: Final = frozenset({_WIRELESS, b"\0\0\0\x0f"})
 _MAC_LENGTHS: Final = range(11, mac.WRITTEN_MAX)
-_DUID_BEGINS: Final = (b"0", b"\0")
-_station = lru_cache(65_536)(mac.normalise)  # a device asks more than once
+_station = lru_cache(16_384)(mac.normalise)  # a device asks more than once
 
 
 def marks(*attributes: tuple[int, int]) -> frozenset[bytes]:
@@ -77,7 +76,7 @@ def identify(
             kind = Kind.MAC if first.get(NAS_PORT_TYPE) == _WIRELESS else Kind.IPOE
         if calling and station is None:
             client = duid.normalise(calling)
-        if client is None and login[:1] in _DUID_BEGINS:
+        if client is None and (login[:1] == b"\0" or len(login) >= duid.DIGITS_MIN):
             client = duid.normalise(login)
         if client is not None:
             station = station or duid.mac_in(client)
@@ -143,7 +142,7 @@ def _by_name(
     return marked
 
 
-@lru_cache(65_536)
+@lru_cache(16_384)
 def _line(
     circuit: bytes | None,
     remote: bytes | None,

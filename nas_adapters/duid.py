@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 _WRITTEN: Final = re.compile(r"(?:0x)?([0-9a-f]{2}(?:[:.\- ]?[0-9a-f]{2}){5,129})")
+DIGITS_MIN: Final = 18
 _SEPARATORS: Final = re.compile(r"[:.\- ]")
 _HARDWARE_ETHERNET: Final = "0001"
 
@@ -28,6 +29,8 @@ def normalise(written: str | bytes) -> str | None:
             return normalise(written.decode("ascii")) if written.isascii() else None
         digits = written.hex()
     else:
+        if not written.lstrip().startswith("0"):
+            return None
         match = _WRITTEN.fullmatch(written.strip().lower())
         if match is None:
             return None

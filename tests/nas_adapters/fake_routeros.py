@@ -22,6 +22,7 @@ class FakeRouter:
     menus: dict[str, list[Row]] = field(default_factory=dict)
     silent_at: str = ""  # the command that it never answers
     slow_s: float = 0.0  # before each answer
+    rubbish: bytes | None = None  # what it says instead of an answer
     keeps_dynamic_queues: bool = False  # says yes to a change and does not make it
     denied: frozenset[str] = frozenset()  # menus that our user may not see
     commands: list[str] = field(default_factory=list)
@@ -56,6 +57,9 @@ class FakeRouter:
                 queries = dict(word[1:].split("=", 1) for word in words if word[0] == "?")
                 if command == self.silent_at:
                     continue
+                if self.rubbish is not None:
+                    writer.write(self.rubbish)
+                    break
                 await asyncio.sleep(self.slow_s)
                 if command == "/login":
                     is_in = (arguments.get("name"), arguments.get("password")) == (

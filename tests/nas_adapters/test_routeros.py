@@ -301,3 +301,28 @@ async def test_commands_of_several_tasks_wait_for_each_other(access: ApiAccess) 
     async with connect(access) as api:
         told = await asyncio.gather(*(api.health() for _ in range(10)))
     assert {health.name for health in told} == {"bras-1"}
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        pytest.param(b"\x00", id="an empty sentence"),
+        pytest.param(b"\xff\xff\xff\xff\xff", id="a length that there is not"),
+        pytest.param(b"\x05!re", id="half a word"),
+        pytest.param(b"\x03!re\x00" * 3, id="rows without an end"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n", id="another protocol"),
+        pytest.param(b"\x06!fatal\x05gone.\x00", id="the end"),
+        pytest.param(b"\x06!fatal\x00", id="the end without a word"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+async def test_what_is_no_answer_is_a_refusal_that_names_the_nas(
+    access: ApiAccess, fake: FakeRouter, rubbish: bytes
+) -> None:
+    async with connect(access, deadline_s=2) as api:
+        fake.rubbish = rubbish
+        with pytest.raises(NoAnswer, match="NAS bras-1: its API"):
+            await api.health()
+        fake.rubbish = None
+        with pytest.raises(NoAnswer, match="is lost"):
+            await api.health()

@@ -1,10 +1,14 @@
 """SNMP against snmpsim: what is told, silence, and bounds.  v3 is in tests/peers/test_snmpd.py."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
+from pyasn1.codec.ber import decoder, encoder
+from pysnmp.proto.api import v2c
 
 from nas_adapters import snmp, snmp_system
 from nas_adapters.snmp_system import Interface
@@ -74,6 +78,33 @@ async def test_a_walk_has_a_deadline_and_a_bound(
     async with snmp.open_(sim.v2c("router")) as agent:
         with pytest.raises(WillNot, match="more than 10 rows below"):
             await agent.walk((1, 3, 6, 1))
+
+
+class Circling(asyncio.DatagramProtocol):
+    """An agent whose answer to everything is the same two OIDs."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        asked, _ = decoder.decode(data, asn1Spec=v2c.Message())
+        answer = v2c.apiMessage.get_response(asked)
+        root = (1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 1)
+        rows = [((*root, number), v2c.OctetString(b"x")) for number in (1, 2)]
+        v2c.apiPDU.set_varbinds(v2c.apiMessage.get_pdu(answer), rows)
+        self.transport.sendto(encoder.encode(answer), addr)
+
+
+async def test_an_agent_that_goes_in_circles_is_not_walked_for_ever(sim: Agents) -> None:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Circling, local_addr=("127.0.0.1", 0))
+    port: int = transport.get_extra_info("sockname")[1]
+    try:
+        async with snmp.open_(replace(sim.v2c("x"), port=port), walk_s=5) as agent:
+            with pytest.raises(WillNot, match="goes in circles"):
+                await agent.walk((1, 3, 6, 1, 2, 1, 31, 1, 1, 1, 1))
+    finally:
+        transport.close()
 
 
 async def test_a_host_that_has_no_address_is_told(sim: Agents) -> None:

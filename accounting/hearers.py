@@ -30,15 +30,16 @@ _NAS_OF: Final = itemgetter(0, 2)  # of a RawRow
 _RECEIVED_AT: Final = itemgetter(1)
 
 # The last word counts, also where it is the earlier: so a clock that was ahead is forgotten.
-_NOTE: Final = f"""
+# OFFSET 0 leaves PostgreSQL one way: from each NAS to what was told of it by the key.
+NOTE: Final = f"""
 INSERT INTO nas_heard AS h (tenant_id, nas_id, node, since_at, until_at)
 SELECT n.tenant_id, n.nas_id, $3, to_timestamp(n.at_s), to_timestamp(n.at_s)
   FROM unnest($1::bigint[], $2::bigint[], $4::float8[]) AS n (tenant_id, nas_id, at_s)
- WHERE NOT EXISTS (
-    SELECT FROM nas_heard AS x
-     WHERE x.tenant_id = n.tenant_id AND x.nas_id = n.nas_id AND x.node = $3
-       AND abs(extract(epoch FROM x.until_at) - n.at_s) < {NOTED_EVERY_S}
- )
+  LEFT JOIN LATERAL (
+    SELECT extract(epoch FROM x.until_at) AS at_s FROM nas_heard AS x
+     WHERE x.tenant_id = n.tenant_id AND x.nas_id = n.nas_id AND x.node = $3 OFFSET 0
+ ) AS told ON true
+ WHERE coalesce(abs(told.at_s - n.at_s) >= {NOTED_EVERY_S}, true)
  ORDER BY n.tenant_id, n.nas_id
     ON CONFLICT (tenant_id, nas_id, node) DO UPDATE
    SET since_at = CASE
@@ -87,7 +88,7 @@ async def note(connection: asyncpg.Connection, node: str, reading: Reading) -> N
     """Say that this node heard the batch's NASes when their last records came."""
     heard = dict(zip(map(_NAS_OF, reading.raw), map(_RECEIVED_AT, reading.raw), strict=True))
     await connection.execute(
-        _NOTE,
+        NOTE,
         [tenant_id for tenant_id, _ in heard],
         [nas_id for _, nas_id in heard],
         node,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from accounting.hearers import TURNS_MAX_S, Charge, Hearer, charges
+from accounting import staging
+from accounting.hearers import NOTE, TURNS_MAX_S, Charge, Hearer, charges
 from accounting.hearing import Deafness, Heard
 from tests.accounting.ingesting import INTERIM, NOON_S, Node, packet, rows
 
@@ -92,3 +93,17 @@ async def test_a_node_says_whom_it_heard_in_the_transaction_that_counts_it(
     assert await heard(302 + TURNS_MAX_S) == [(11, 3903, 3903), (12, 61, 61)]
     assert await heard(100) == [(11, 101, 101), (12, 61, 61)], "our clock was set back"
     await node.database.dispose()
+
+
+async def test_what_is_no_news_is_found_by_its_key(fresh_database_url: str) -> None:
+    """However many NASes a batch has: one by one they would be looked for in all the others."""
+    node = Node(fresh_database_url)
+    async with node.database.transaction() as tx:
+        connection = await staging.begin(tx)
+        asked = ([1] * 300, list(range(300)), "a", [float(NOON_S)] * 300)
+        await connection.execute(NOTE, *asked)
+        plan = await connection.fetch(f"EXPLAIN {NOTE}", *asked)
+    await node.database.dispose()
+    told = "\n".join(line[0] for line in plan)
+    assert "Index Scan using pk_nas_heard" in told
+    assert "Materialize" not in told

@@ -16,12 +16,10 @@ from collections.abc import Sequence
 import msgspec
 
 from accounting.about import About
-from accounting.counters import plausible
 from accounting.evidence import exceeds
 from accounting.extending import extend
 from accounting.generations import Generation
 from accounting.memory import (
-    DAY_S,
     MARKS_MAX,
     NEW,
     RECENT_MAX,
@@ -37,9 +35,10 @@ from accounting.memory import (
     sealed,
     state_of,
 )
-from accounting.points import BEGINS, GOES_ON, UNKNOWN, Mark, Point, point
+from accounting.points import BEGINS, GOES_ON, Mark, Point, point
 from accounting.records import Record
 from accounting.sessions import derive, described
+from accounting.thinning import alike
 from accounting.usage import QUARTER_S, Interval, Usage, difference, rows_of
 
 
@@ -111,7 +110,9 @@ class Group:
                 g = hot.current
                 step = extend(g, p) if g is not None else None
                 if step is not None:
-                    return self._extended(p, *step)
+                    needless = self._needless(p)
+                    if needless is not None:
+                        return self._extended(p, step[0], step[1], needless)
             elif self._knows(p):
                 return Change(self)
         return self._rederived(p, marks, record, history)
@@ -124,22 +125,33 @@ class Group:
 
     # --- the ordinary record
 
-    def _extended(self, p: Point, g: Generation, interval: Interval) -> Change:
+    def _needless(self, p: Point) -> bool | None:
+        """Whether the last point is not needed any more after this ordinary one; None: that
+        changes what was worked out with it."""
+        hot = self.hot
+        last, kept = hot.last, hot.kept
+        assert last is not None
+        quarter = p[0] // QUARTER_S
+        if last[0] // QUARTER_S != quarter:
+            return False
+        if not hot.run and last[1] == GOES_ON:
+            return None
+        if kept is None or kept[0] // QUARTER_S != quarter:
+            return False
+        if not hot.sure or (hot.marks and any(mark[0] >= kept[0] for mark in hot.marks)):
+            return None
+        return alike(last, p) and alike(kept, last)
+
+    def _extended(self, p: Point, g: Generation, interval: Interval, needless: bool) -> Change:
         hot = self.hot
         last, kept, recent, count, sure = hot.last, hot.kept, hot.recent, hot.recent_count, hot.sure
         assert last is not None
         from_s, at_s = interval.from_s, interval.to_s
-        if not (
-            hot.run
-            and sure
-            and last[1] == GOES_ON
-            and kept is not None
-            and kept[0] // QUARTER_S == at_s // QUARTER_S
-            and p[2] - kept[2] <= DAY_S
-        ):
+        if not needless:
             recent += encode(last)
             count += 1
-            kept, sure = last, hot.run
+            whole = kept is None or kept[0] // QUARTER_S != last[0] // QUARTER_S
+            kept, sure = last, (whole or sure) and (hot.run or last[1] == BEGINS)
         new = Hot(
             hot.previous,
             g,
@@ -164,28 +176,20 @@ class Group:
         return Change(Group(new, self.abouts), (g,), (), usage, chunks)
 
     def _knows(self, p: Point) -> bool:
-        """It is the last point again, or lies between two that say all that it could."""
+        """It is the last point again, or lies between two that do without it."""
         hot = self.hot
         last, kept = hot.last, hot.kept
         if p == last:
             return True
         return (
-            hot.run
-            and hot.sure
-            and last is not None
+            last is not None
             and kept is not None
             and kept[0] < p[0] < last[0]
-            and kept[0] // QUARTER_S == last[0] // QUARTER_S
-            and p[1] == GOES_ON
-            and UNKNOWN < kept[2] < p[2] < last[2]
-            and last[2] - kept[2] <= DAY_S
-            and kept[3] <= p[3] <= last[3]
-            and kept[4] <= p[4] <= last[4]
-            and kept[8] == p[8] == last[8]
-            and plausible(max(p[3] - kept[3], p[4] - kept[4]), p[8], p[2] - kept[2])
-            and plausible(max(last[3] - p[3], last[4] - p[4]), p[8], last[2] - p[2])
-            and kept[9] == p[9] == last[9]
-            and not any(kept[0] <= mark[0] <= last[0] for mark in hot.marks)
+            and p[2] < last[2]
+            and p[3] <= last[3]
+            and p[4] <= last[4]
+            and alike(kept, p)
+            and alike(p, last)
         )
 
     # --- every other
@@ -226,7 +230,7 @@ class Group:
         described_anew |= any(
             g.abouts != (old[g.number].abouts if g.number in old else ()) for g in changed
         )
-        anew = rebuilt(hot, sorted(set(known)), all_marks, after)
+        anew = rebuilt(hot, all_marks, after)
         if anew == hot:
             return Change(self)  # thinned away again
         thinned, chunks = sealed(anew)

@@ -1,9 +1,9 @@
 """What a group remembers: its points, thinned, the older ones sealed away in chunks.
 
-Within a quarter, of ordinary reports only the first and the last are kept: usage is summed
-by quarter, so those between change no sum.  The latest points lie in `Hot`, which is written
-with each record and so must stay short; older ones go into chunks, written once and read
-only for a record that is older than what `Hot` holds.
+What `thinning` does without is forgotten at once.  The latest points lie in `Hot`, which is
+written with each record and so must stay short; older ones go into chunks, written once and
+read only for a record that is older than what `Hot` holds.  A quarter of an hour is not torn
+apart: which of its points count, only all of them tell.
 
 Knows how it is stored, and of the rules only `derive`.
 """
@@ -16,13 +16,13 @@ from msgspec.structs import replace
 
 from accounting.about import About
 from accounting.generations import Generation
-from accounting.points import GOES_ON, Mark, Point
+from accounting.points import BEGINS, Mark, Point
 from accounting.sessions import BEGINNING, Derived, State, derive
 from accounting.usage import QUARTER_S
 
 RECENT_MAX: Final = 24
 CHUNK_POINTS: Final = 16
-SECOND_MAX: Final = 64  # more reports than that of one second are nonsense, and may be torn
+QUARTER_MAX: Final = 64  # a quarter with more points than that is nonsense, and may be torn
 ABOUTS_MAX: Final = 32
 MARKS_MAX: Final = 32  # a NAS that restarts more often is remembered for the latest
 
@@ -45,7 +45,7 @@ class Hot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     last: Point | None = None
     kept: Point | None = None
     run: bool = False
-    sure: bool = False  # `kept` was one itself
+    sure: bool = False  # so was every Interim of its quarter up to `kept`
     recent: bytes = b""  # points up to `kept`, encoded one after the other
     recent_count: int = 0
     base: bytes = b""  # the State that `recent` continues, encoded
@@ -65,7 +65,6 @@ class _History(msgspec.Struct, frozen=True, array_like=True, gc=False):
     marks: tuple[Mark, ...] = ()
 
 
-DAY_S: Final = 86_400
 NEW: Final = Hot()
 encode = msgspec.msgpack.Encoder().encode
 decode_hot = msgspec.msgpack.Decoder(Hot).decode
@@ -143,28 +142,10 @@ def rewound(hot: Hot, history: Sequence[bytes]) -> Hot:
     )
 
 
-def rebuilt(hot: Hot, points: list[Point], marks: tuple[Mark, ...], after: Derived) -> Hot:
-    """The group after a derivation, thinned."""
-    kept: list[Point] = []
-    sure: list[bool] = []  # of each kept: was it an ordinary step?
-    for at, p in enumerate(points):
-        plain = after.plain[at]
-        following = points[at + 1] if at + 1 < len(points) else None
-        if following is None:
-            break
-        if (
-            kept
-            and sure[-1]  # else it may have told nothing, and what follows goes further back
-            and plain
-            and after.plain[at + 1]
-            and p.kind == GOES_ON
-            and kept[-1].at_s // QUARTER_S == following.at_s // QUARTER_S
-            and following.session_time_s - kept[-1].session_time_s <= DAY_S
-            and not any(kept[-1].at_s <= mark.at_s <= following.at_s for mark in marks)
-        ):
-            continue
-        kept.append(p)
-        sure.append(plain)
+def rebuilt(hot: Hot, marks: tuple[Mark, ...], after: Derived) -> Hot:
+    """The group after a derivation."""
+    points, plain = after.points, after.plain
+    kept = points[:-1]
     state = after.state
     return replace(
         hot,
@@ -174,8 +155,13 @@ def rebuilt(hot: Hot, points: list[Point], marks: tuple[Mark, ...], after: Deriv
         latest_s=max(state.until_s, hot.latest_s),
         last=points[-1],
         kept=kept[-1] if kept else None,
-        run=after.plain[-1],
-        sure=sure[-1] if sure else False,
+        run=plain[-1],
+        sure=bool(kept)
+        and all(
+            ordinary or p.kind == BEGINS
+            for p, ordinary in zip(kept, plain, strict=False)
+            if p.at_s // QUARTER_S == kept[-1].at_s // QUARTER_S
+        ),
         recent=b"".join(encode(p) for p in kept),
         recent_count=len(kept),
         marks=marks,
@@ -188,12 +174,16 @@ def sealed(hot: Hot) -> tuple[Hot, tuple[Chunk, ...]]:
     while hot.recent_count >= RECENT_MAX:
         points = _run_of(hot.recent, hot.recent_count)
         cut = CHUNK_POINTS
-        while cut < len(points) and points[cut].at_s == points[cut - 1].at_s:
-            cut += 1  # one second is not torn apart: its order is not that of arrival
-        if cut == len(points) and cut < SECOND_MAX:
+        quarter = points[cut - 1].at_s // QUARTER_S
+        while cut < len(points) and points[cut].at_s // QUARTER_S == quarter:
+            cut += 1
+        if cut == len(points) and cut < QUARTER_MAX:
             break
-        cut = min(cut, SECOND_MAX)
-        hot, chunk = _sealed_up_to(hot, points, cut, points[cut - 1].at_s)
+        until_s = quarter * QUARTER_S + QUARTER_S - 1
+        if cut > QUARTER_MAX or cut == len(points):
+            cut = min(cut, QUARTER_MAX)
+            until_s = points[cut - 1].at_s
+        hot, chunk = _sealed_up_to(hot, points, cut, until_s)
         chunks.append(chunk)
     if len(hot.marks) > MARKS_MAX:
         hot, more = _without_old_marks(hot)
@@ -212,7 +202,7 @@ def _sealed_up_to(hot: Hot, points: list[Point], cut: int, until_s: int) -> tupl
         hot,
         recent=b"".join(encode(p) for p in points[cut:]),
         recent_count=len(points) - cut,
-        base=encode(after.state),
+        base=encode(replace(after.state, until_s=until_s)),
         until_s=until_s,
         sealed=hot.sealed + 1,
     ), chunk

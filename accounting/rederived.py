@@ -121,7 +121,7 @@ def rederived(told: Told, marks: Collection[Mark], interval_s: int) -> Rederived
     derived = derive(points, ordered)
     if not interval_s and len(points) > 1 and derived.plain[-1]:
         interval_s = points[-1].at_s - points[-2].at_s
-    whole = replace(rebuilt(NEW, points, ordered, derived), interval_s=interval_s)
+    whole = replace(rebuilt(NEW, ordered, derived), interval_s=interval_s)
     hot, chunks = sealed(whole)
     abouts = encoded_abouts(told.abouts, derived.generations)
     group = WholeGroup(hot, abouts, told.abouts)

@@ -1,7 +1,8 @@
 """The sessions of one key, as a function of the set of its accepted points and marks.
 
 `derive` sorts, so the order of arrival cannot matter, and takes a set, so duplicates
-cannot.  It is what a rebuild runs; `groups` gives the same result a record at a time.
+cannot; nor can what was forgotten, for it looks at no point that `thinning` does without.
+It is what a rebuild runs; `groups` gives the same result a record at a time.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,6 +13,7 @@ import msgspec
 from accounting.about import About
 from accounting.generations import CLOSED_BY, Generation
 from accounting.points import Mark, Point
+from accounting.thinning import thinned
 from accounting.usage import Interval
 from accounting.walk import Walk
 
@@ -36,7 +38,8 @@ class Derived(msgspec.Struct, frozen=True):
     generations: tuple[Generation, ...]
     intervals: list[Interval]
     state: State
-    plain: list[bool]  # of each point, sorted: an ordinary next step?
+    points: list[Point]  # those that count, sorted
+    plain: list[bool]  # of each of them: an ordinary next step?
 
 
 def derive(
@@ -48,7 +51,8 @@ def derive(
     waiting = sorted(mark for mark in set(marks) if mark.at_s > until_s)
     waiting.reverse()
     plain = []
-    for p in sorted(set(points)):
+    counting = thinned(points)
+    for p in counting:
         # What happened within a mark's second belongs before it.
         while waiting and waiting[-1].at_s < p.at_s:
             walk.mark(waiting.pop())
@@ -60,9 +64,8 @@ def derive(
         walk.mark(mark)
         until_s = max(until_s, mark.at_s)
     generations = walk.finished if walk.current is None else [*walk.finished, walk.current]
-    return Derived(
-        tuple(generations), walk.intervals, State(walk.previous, walk.current, until_s), plain
-    )
+    state = State(walk.previous, walk.current, until_s)
+    return Derived(tuple(generations), walk.intervals, state, counting, plain)
 
 
 def closed_by(g: Generation) -> str:

@@ -144,8 +144,8 @@ class Walk:
         if is_blank(g, p):
             p = p._replace(session_time_s=UNKNOWN)
         older = UNKNOWN < p.session_time_s < g.session_time_s
-        if older and fell(g, p):
-            if self._starts_over(g, p):
+        if older and (fell(g, p) or not (p.stamped or exceeds(g, p))):
+            if fell(g, p) and self._starts_over(g, p):
                 self._begin(p)
                 return
             if p.kind != ENDS:  # late: it told nothing that later ones did not

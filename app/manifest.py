@@ -131,6 +131,7 @@ def _nas(table: Table) -> NasEntry:
     )
     name = table.need("name", values.name)
     vendor_name = table.take("vendor", _vendor, "generic")
+    counting = vendor(vendor_name).counting
     return NasEntry(
         NasSpec(
             name=name,
@@ -141,9 +142,9 @@ def _nas(table: Table) -> NasEntry:
                 "require_message_authenticator", values.flag, True
             ),
             coa_port=table.take("coa_port", values.whole(1, 65535), None),
-            swap_octets=table.take("swap_octets", values.flag, False),
+            swap_octets=table.take("swap_octets", values.flag, counting.swapped),
             line_bps=table.take("line_rate", values.rate, None),
-            octet_unit=manifest_dialect.octet_unit(table),
+            octet_unit=manifest_dialect.octet_unit(table, counting),
             line_patterns=manifest_dialect.patterns(table, name),
             name_templates=manifest_dialect.names(table, name),
         ),

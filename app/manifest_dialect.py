@@ -13,7 +13,8 @@ from app import manifest_values as values
 from app.manifest_table import Table
 from core.errors import Invalid
 from nas_adapters import line_patterns, templates
-from nas_adapters.counting import UNITS
+from nas_adapters.base import Counting
+from nas_adapters.counting import NAMES, UNITS
 
 KEYS: Final = ("octet_unit", "line_patterns", "name_templates")
 VLAN_MAX: Final = 4094  # IEEE 802.1Q
@@ -21,8 +22,9 @@ VLAN_MAX: Final = 4094  # IEEE 802.1Q
 _NAMES: Final = tuple(key for key in FIELDS if key not in ("idle_timeout_s", "vlan"))
 
 
-def octet_unit(table: Table) -> int:
-    return UNITS[table.take("octet_unit", values.one_of(*UNITS), "octet")]
+def octet_unit(table: Table, counting: Counting) -> int:
+    """In octets; the dialect's own where the manifest says nothing."""
+    return UNITS[table.take("octet_unit", values.one_of(*UNITS), NAMES[counting.octet_unit])]
 
 
 def patterns(table: Table, nas: str) -> Mapping[str, str]:

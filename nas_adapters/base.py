@@ -108,12 +108,13 @@ class Abilities:
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """How its counters are to be read unless the NAS's settings say otherwise."""
+    """How its counters are to be read unless the NAS's settings say otherwise.
+
+    Whether it sends Gigawords is learned from what it sends.
+    """
 
     octet_unit: int = 1  # one count is so many octets
     swapped: bool = False  # Input is what the subscriber *received*
-    sends_gigawords: bool | None = None  # None: nodes learn it
-    ipv6_apart: bool = False  # IPv6 is counted in attributes of its own
 
 
 class Request(Protocol):

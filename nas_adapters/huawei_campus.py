@@ -6,7 +6,8 @@ Rates are bit/s and 32 bits (unit unconfirmed); a burst is the peak rate.  A VLA
 RFC 3580, Filter-Id is an access list, a group HW-Campus-User-Policy, the service scheme.
 
 In mid-session it is known by Acct-Session-Id.  What can be changed is unconfirmed: rates, list
-and scheme are tried, a VLAN is not.  IPv6 is counted in attributes of its own (vendor docs).
+and scheme are tried, a VLAN is not.  IPv6 is counted in attributes of its own (vendor
+docs), which are not added: whether the usual ones have it as well is unconfirmed.
 """
 
 from typing import Final
@@ -35,7 +36,7 @@ from nas_adapters.profile import ServiceProfile
 name = "huawei_campus"
 coa_port = COA_PORT
 abilities = Abilities(max_rate_bps=UINT32_MAX)
-counting = Counting(ipv6_apart=True)
+counting = Counting()
 
 NAMING: Final = ("Acct-Session-Id",)
 RULES: Final = Rules(

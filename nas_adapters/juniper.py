@@ -8,7 +8,7 @@ verified by calculation); that which stops it has none.
 
 A filter is an ingress policy by name: what comes from the subscriber.  A volume belongs to a
 service and its unit is unconfirmed, so none is said.  IPv6 is counted in attributes of its own
-besides (vendor docs).
+(vendor docs), which are not added: whether the usual ones have it as well is unconfirmed.
 
 In mid-session it knows a session by Acct-Session-Id alone (third-party code only).  A service
 is changed by stopping the old and starting the new in two packets: one change a packet is the
@@ -42,7 +42,7 @@ TAG: Final = 1
 name = "juniper"
 coa_port = COA_PORT  # vendor docs
 abilities = Abilities()
-counting = Counting(ipv6_apart=True)
+counting = Counting()
 
 NAMING: Final = ("Acct-Session-Id",)
 WORDLESS: Final = "it says rates by name only: give the plan or the NAS a service"

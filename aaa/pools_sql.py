@@ -94,6 +94,9 @@ WITH orphan AS (
            SELECT FROM session AS s WHERE s.tenant_id = b.tenant_id
               AND {_within("s", kind, "b.network")}
               AND s.stopped_at IS NULL AND s.silent_since IS NULL)
+       AND NOT EXISTS (
+           SELECT FROM pool_lease AS l JOIN session AS s ON {_of_lease("s", kind)}
+            WHERE l.block_id = b.id AND s.silent_since IS NULL)
      ORDER BY b.free_at LIMIT $4 FOR UPDATE SKIP LOCKED
 ), emptied AS (
     DELETE FROM pool_lease WHERE block_id IN (SELECT id FROM orphan)
@@ -127,7 +130,10 @@ SELECT b.tenant_id, v.address::cidr, b.pool_id, b.id, $1, v.subscriber_id, v.non
   JOIN pool_block AS b ON b.id = v.block_id AND b.node = $1
     ON CONFLICT (tenant_id, address) DO UPDATE
    SET pool_id = excluded.pool_id, block_id = excluded.block_id,
-       subscriber_id = excluded.subscriber_id, class_nonce = excluded.class_nonce,
+       -- Of what a store has forgotten, this is the last that anybody knows.
+       subscriber_id = coalesce(excluded.subscriber_id, l.subscriber_id),
+       class_nonce = CASE WHEN excluded.subscriber_id IS NULL THEN l.class_nonce
+                          ELSE excluded.class_nonce END,
        given_at = excluded.given_at, until_at = excluded.until_at,
        ended_at = CASE WHEN l.class_nonce = excluded.class_nonce THEN l.ended_at END
  WHERE l.node = excluded.node
@@ -168,7 +174,10 @@ SELECT coalesce(extract(epoch FROM now() - min(h.until_at)), 0)::float8 FROM (
 
 def still_used(kind: str) -> str:
     """Of the addresses $2 of the tenant $1: whether an open session of which one hears has it,
-    and how many seconds ago any session was last heard of that has or had it."""
+    and how many seconds ago any open session was last heard of that has it.
+
+    Many NASes tell no delegated prefix: their sessions are found by whose lease it is.
+    """
     return f"""
 SELECT v.ord - 1 AS number,
        coalesce(bool_or(s.stopped_at IS NULL AND s.silent_since IS NULL), false) AS is_open,
@@ -176,9 +185,13 @@ SELECT v.ord - 1 AS number,
            AS seen_s
   FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS v (tenant_id, address, ord)
  CROSS JOIN LATERAL (
-       SELECT s.stopped_at, s.silent_since, s.last_seen_at FROM session AS s
+       (SELECT s.stopped_at, s.silent_since, s.last_seen_at FROM session AS s
         WHERE s.tenant_id = v.tenant_id AND {_within("s", kind, "v.address::cidr")}
-        ORDER BY s.started_at DESC LIMIT {_SESSIONS_MAX}
+        ORDER BY s.started_at DESC LIMIT {_SESSIONS_MAX})
+       UNION ALL
+       SELECT s.stopped_at, s.silent_since, s.last_seen_at
+         FROM pool_lease AS l JOIN session AS s ON {_of_lease("s", kind)}
+        WHERE l.tenant_id = v.tenant_id AND l.address = v.address::cidr
  ) AS s GROUP BY v.ord
 """  # noqa: S608 - nothing here comes from outside
 
@@ -200,6 +213,16 @@ SELECT b.id, s.delegated_ipv6::text
    AND s.delegated_ipv6 && b.network
  WHERE b.node = $1 AND family(b.network) = 6
 """
+
+
+def _of_lease(table: str, kind: str) -> str:
+    """The condition that an open session may be that of the lease `l`, though it does not tell
+    the address: the one of its login, or one that tells none of this kind."""
+    return (
+        f"{table}.tenant_id = l.tenant_id AND {table}.subscriber_id = l.subscriber_id"
+        f" AND {table}.stopped_at IS NULL"
+        f" AND ({table}.class_nonce = l.class_nonce OR {table}.{_COLUMN[kind]} IS NULL)"
+    )
 
 
 def _within(table: str, kind: str, network: str) -> str:

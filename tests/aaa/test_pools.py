@@ -229,6 +229,33 @@ async def test_a_session_that_is_heard_of_keeps_its_address(world: Isp) -> None:
     assert a.free(pool) == 4
 
 
+async def test_a_session_that_does_not_tell_its_address_keeps_it(world: Isp) -> None:
+    pool, a = await world.pool("10.0.0.0/30"), world.node()
+    await a.keeper.keep()
+    session = await world.session(a.lease(pool, 1))
+    await world.sql.execute("UPDATE session SET framed_ip = NULL, subscriber_id = 1")
+    await a.keeper.keep()
+    a.clock.at += LEASE_S + 1
+    await a.keeper.keep()
+    assert a.free(pool) == 3
+    # Also where its node is gone for good, and so is all that it remembered.
+    a.store.close()
+    again = world.node(directory="another disk")
+    await again.keeper.keep()
+    again.clock.at += LEASE_S + 5
+    await again.keeper.keep()
+    assert again.free(pool) == 3
+    await world.sql.execute("UPDATE pool_block SET free_at = now(), quarantined_until = NULL")
+    await world.sql.execute("UPDATE pool_node SET seen_at = now() - interval '1 hour'")
+    b = world.node("b")
+    await b.keeper.keep()
+    assert b.free(pool) == 3
+    await world.sql.execute("UPDATE session SET stopped_at = now() WHERE id = $1", session)
+    b.clock.at += 60
+    await b.keeper.keep()
+    assert b.free(pool) == 4
+
+
 async def test_what_waits_on_a_nodes_disk_may_be_an_interim(world: Isp) -> None:
     pool, a = await world.pool("10.0.0.0/30"), world.node()
     await a.keeper.keep()

@@ -201,6 +201,20 @@ async def test_an_address_list_gets_entries_with_our_comment_and_an_end(
     assert [entry["comment"] for entry in entries] == ["by hand"]
 
 
+async def test_an_ipv6_prefix_has_a_list_of_its_own_and_is_found_however_it_is_written(
+    access: ApiAccess, fake: FakeRouter
+) -> None:
+    entries = fake.menus.setdefault("/ipv6/firewall/address-list", [])
+    async with routeros.open_(access) as talk:
+        await routeros_lists.put_address(
+            talk, "overdue", "2001:db8:0:42::/64", why="alice", timeout_s=60
+        )
+        assert entries[0]["address"] == "2001:db8:0:42::/64"
+        entries[0]["address"] = "2001:db8:0:0042::/64"
+        await routeros_lists.remove_address(talk, "overdue", "2001:db8:0:42::/64")
+    assert entries == fake.menus["/ip/firewall/address-list"] == []
+
+
 async def test_secrets_are_read_as_they_are_written_and_show_themselves_to_nobody(
     access: ApiAccess, fake: FakeRouter, caplog: pytest.LogCaptureFixture
 ) -> None:

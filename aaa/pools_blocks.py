@@ -172,6 +172,14 @@ def said(store: AddressStore, told: Iterable[Held]) -> None:
                 txn.delete(key, db=store.dirty)
 
 
+def say_again(store: AddressStore, block_id: int, block: Block) -> None:
+    """The database has forgotten what is given of this block."""
+    with store.environment.begin(write=True) as txn:
+        for key, item in list(_items_of(store, txn, block_id, block)):
+            if item.state == LEASED:
+                txn.put(key, b"", db=store.dirty)
+
+
 def find(store: AddressStore, keys: Iterable[bytes]) -> Mapping[bytes, Item]:
     """Those of these that are there."""
     with store.environment.begin() as txn:

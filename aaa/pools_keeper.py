@@ -186,7 +186,9 @@ class PoolKeeper:
                     *(self._node, self._store.id, block_id, block.pool_id, block.network),
                 )
             log.warning("address_block_disputed", network=block.network, kept=kept is not None)
-        if kept is None:
+        if kept is not None:
+            pools_blocks.say_again(self._store, block_id, block)
+        else:
             pools_blocks.drop(self._store, block_id, block)
             if not block.is_leaving:
                 async with self._database.transaction() as tx:

@@ -1,5 +1,6 @@
 """Addresses of our own: never two owners, the same again where it can be, and none lost (P14)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +166,45 @@ async def test_two_nodes_never_have_one_address(world: Isp) -> None:
         if len(given) == 256:
             break
     assert len(given) == len(set(given)) == 256
+
+
+async def test_nodes_that_come_at_once_share_the_pool(world: Isp) -> None:
+    pool = await world.pool("10.0.0.0/24")
+    nodes = [world.node(name) for name in "abcd"]
+    for _ in range(3):
+        await asyncio.gather(*(one.keeper.keep() for one in nodes))
+    had = [one.free(pool) if pool in one.store.counts() else 0 for one in nodes]
+    assert sum(had) <= 256
+    given = []
+    for number, one in enumerate(nodes):
+        given += [one.lease(pool, 1_000 * number + each) for each in range(had[number])]
+    assert len(given) == len(set(given)) > 0
+
+
+async def test_a_database_that_was_restored_learns_what_nodes_have(world: Isp) -> None:
+    pool, a = await world.pool("10.0.0.0/30"), world.node()
+    await a.keeper.keep()
+    first = a.lease(pool, 1)
+    await a.keeper.keep()
+    await world.sql.execute("DELETE FROM pool_block")
+    await a.keeper.keep()
+    assert a.free(pool) == 3
+    assert await world.leases() == {first: 1}
+    # Where the number of a block is another's by now, what is in use of it is unknown.
+    [number] = await world.sql.fetchrow("SELECT max(id) FROM pool_block")
+    await world.sql.execute("DELETE FROM pool_block")
+    await world.sql.execute(
+        "INSERT INTO pool_block (id, tenant_id, pool_id, network, node, store, free_at)"
+        " SELECT generate_series($1 - 3, $1), tenant_id, id, '192.0.2.0/30', 'x', 'x', now()"
+        " FROM pool LIMIT 1",
+        number,
+    )
+    await a.keeper.keep()
+    await a.keeper.keep()
+    other = {a.lease(pool, each) for each in range(2, 2 + a.free(pool))}
+    assert first not in other
+    with pytest.raises(NoAddress):
+        a.lease(pool, 9)
 
 
 async def test_a_node_that_has_more_than_enough_helps_one_in_need(world: Isp) -> None:

@@ -142,11 +142,13 @@ class Agent:
             return WillNot(access.nas, "its SNMP goes in circles", "")
         if not isinstance(problem, errind.RequestTimedOut):
             return WillNot(access.nas, f"its SNMP cannot be understood ({problem})", "")
-        what = "community" if access.version == "2c" else "user"
+        remedy = "enable it for our address"
+        if access.version == "2c":
+            remedy += ", and see that the community is right: a wrong one is silence"
         return NoAnswer(
             access.nas,
             f"its SNMP does not answer at {access.host} port {access.port}",
-            f"enable it for our address, and see that the {what} is right: a wrong one is silence",
+            remedy,
         )
 
 

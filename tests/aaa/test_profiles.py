@@ -1,4 +1,5 @@
 from aaa import profiles
+from aaa.on_nas import OnNas
 from aaa.profiles import ProfileSpec
 from core.db import Database
 from nas_adapters.profile import Burst
@@ -13,6 +14,7 @@ FULL = ProfileSpec(
     session_timeout_s=2**32 - 1,
     interim_s=None,
     address_pool="pool-a",
+    on_nas=OnNas(vlan=100, qos_profile="home-50"),
 )
 
 

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from aaa import rows
+from aaa.on_nas import OnNas
 from aaa.policy import FOREVER, is_in_force
 from aaa.records import Personal, ProfileRecord, Quota, SubscriberRecord, Used
 from aaa.zones import stored, zone_of
@@ -267,6 +268,20 @@ async def profile_after(url: str, values: str) -> ProfileRecord:
         profile = rows.profile_of(row)
         assert profile.counts_sessions == counts, "both say the same"
         return profile
+
+
+async def test_what_a_plan_says_to_boxes_alone_is_in_its_record(fresh_database_url: str) -> None:
+    said = """{"vlan": 100, "group": "gold", "of_a_newer_version": 1}"""
+    profile = await profile_after(fresh_database_url, f"on_nas = '{said}'")
+    assert profile.on_nas == OnNas(vlan=100, group="gold")
+
+
+async def test_what_plain_sql_says_to_boxes_costs_nothing_but_itself(
+    fresh_database_url: str,
+) -> None:
+    profile = await profile_after(fresh_database_url, """on_nas = '{"vlan": "a hundred"}'""")
+    assert profile.on_nas == OnNas()
+    assert profile.code == "home-50"
 
 
 async def test_a_profiles_quota_is_in_its_record(fresh_database_url: str) -> None:

@@ -16,7 +16,16 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 VAULT = Vault(bytes(32), random=lambda n: bytes(n))
 SECRET = Secret(b"s3cret")
 BRAS = NasSpec("bras-1", IPv4Network("192.0.2.1/32"), vendor="mikrotik")
-NETWORK = NasSpec("pops", IPv6Network("2001:db8::/48"), "pop\\xff", "cisco", False)
+NETWORK = NasSpec(
+    "pops",
+    IPv6Network("2001:db8::/48"),
+    "pop\\xff",
+    "cisco",
+    False,
+    octet_unit=1024,
+    line_patterns={"circuit_id": r"port (?P<port>\d+)"},
+    name_templates={"service": "svc-{plan.code}"},
+)
 
 
 async def test_a_box_is_added_and_its_secret_opens_for_it_alone(

@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
@@ -33,6 +33,7 @@ from core.keys import open_vault
 log = structlog.get_logger()
 
 STOP_WITHIN_S = 10.0
+LOGIN = "login-"
 # How long a directory that is filled already waits for the database before "ready".
 DATABASE_GRACE_S = 4.0
 
@@ -120,9 +121,11 @@ class _Daemon:
         except* Refused as refusals:
             raise _first(refusals) from None
         finally:
-            await asyncio.gather(*(child.stop(STOP_WITHIN_S) for child in self._children))
-            pools_place.settle(self._paths.addresses)
+            # Logins and receipts need none of the others, and so go on while those end.
+            await _stopped(child for child in self._children if not child.name.startswith(LOGIN))
             await asyncio.to_thread(database.close)
+            await _stopped(child for child in self._children if child.name.startswith(LOGIN))
+            pools_place.settle(self._paths.addresses)
             for sock in (*self._auth, *self._acct, *([self._web] if self._web else [])):
                 sock.close()
         log.info("stopped")
@@ -171,7 +174,9 @@ class _Daemon:
         for number, (auth, acct) in enumerate(zip(self._auth, self._acct, strict=True)):
             descriptors = (auth.fileno(), acct.fileno())
             arguments = ("login", str(number), *(str(each) for each in descriptors))
-            yield Supervised(f"login-{number}", arguments, self._settings, self._clock, descriptors)
+            yield Supervised(
+                f"{LOGIN}{number}", arguments, self._settings, self._clock, descriptors
+            )
         if self._web is not None:
             descriptor = self._web.fileno()
             arguments = ("web", str(descriptor), *(("login",) if self._logs_in else ()))
@@ -254,6 +259,10 @@ class _Daemon:
                 log.error("reload_incomplete", keep_the_old_settings=",".join(kept))
             else:
                 log.info("reloaded")
+
+
+async def _stopped(children: Iterable[Supervised]) -> None:
+    await asyncio.gather(*(child.stop(STOP_WITHIN_S) for child in children))
 
 
 @contextmanager

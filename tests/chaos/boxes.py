@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
+from hashlib import md5
 from typing import NamedTuple, TypeVar, cast
 
 from tests.asking import (
@@ -49,6 +50,7 @@ class Asker(asyncio.DatagramProtocol):
         for identifier in range(256):
             self._free.put_nowait(identifier)
         self._pending: dict[int, tuple[bytes, int, asyncio.Future[None]]] = {}
+        self._given_up: dict[int, bytes] = {}  # the last of each Identifier
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
@@ -57,10 +59,17 @@ class Asker(asyncio.DatagramProtocol):
         request, code, answered = self._pending.get(data[1], (b"", 0, None))
         if answered is None or answered.done():
             return  # the second answer to one that was sent twice
+        given_up = self._given_up.get(data[1])
+        if given_up is not None and self._is_answer(data, given_up):
+            return  # it came too late, and its Identifier is another's by now
         signed = request[0] != ACCOUNTING_REQUEST
         assert read(data, request, self.secret, signed=signed).code == code
         self.answered_at = time.monotonic()
         answered.set_result(None)
+
+    def _is_answer(self, data: bytes, request: bytes) -> bool:
+        proof = md5(data[:4] + request[4:20] + data[20:] + self.secret).digest()
+        return data[4:20] == proof  # RFC 2865 §3
 
     def error_received(self, exc: Exception) -> None:
         """Nobody listens for a moment: the same as silence."""
@@ -83,6 +92,7 @@ class Asker(asyncio.DatagramProtocol):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(asyncio.shield(answered), RESEND_AFTER_S)
                     return request
+            self._given_up[identifier] = request
             return b""
         finally:
             del self._pending[identifier]

@@ -40,7 +40,8 @@ ITEMS_MAX: Final = 1 << 20
 NETWORKS_MAX: Final = 256
 BLOCKS_WANTED: Final = 64
 BLOCK_ITEMS_MAX: Final = 256
-LEASE_S: Final = 86_400
+LEASE_S: Final = 3_600
+HOLD_S: Final = 86_400
 
 
 class Span(NamedTuple):
@@ -60,7 +61,7 @@ class PoolSpec:
     prefix_length: int = 32  # of an item
     exclude: tuple[str, ...] = ()  # networks, addresses, or "first-last"
     lease_s: int = LEASE_S  # without word of a session for so long, its address is free again
-    hold_s: int = LEASE_S  # without the database for so long, a node gives no more addresses
+    hold_s: int = HOLD_S  # without the database for so long, a node gives no more addresses
 
 
 def of_range(text: str) -> tuple[Network, ...]:

@@ -9,7 +9,7 @@ from aaa import pools
 from aaa.pools import StoredPool
 from aaa.pools_plan import PoolSpec, blocks, items_in, usable
 from core.db import Tx
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 
 LEASES_SHOWN_MAX = 1_000
 
@@ -38,6 +38,19 @@ SELECT host(l.address) || '/' || masklen(l.address) AS address, s.username, l.no
        l.until_at
   FROM pool_lease l LEFT JOIN subscriber s ON s.id = l.subscriber_id
  WHERE l.pool_id = :id ORDER BY l.address LIMIT :limit
+""")
+
+_IS_ALIVE = text("""
+SELECT EXISTS (SELECT FROM pool_node WHERE node = :node AND seen_at > now() - interval '5 minutes')
+""")
+_FORGET = text("""
+WITH given_up AS (
+    UPDATE pool_block AS b
+       SET free_at = least(b.free_at, now() + make_interval(secs => p.lease_s))
+      FROM pool AS p WHERE p.id = b.pool_id AND b.node = :node
+    RETURNING p.name, b.free_at
+)
+SELECT name, count(*), max(free_at) FROM given_up GROUP BY name ORDER BY name
 """)
 
 
@@ -77,6 +90,15 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Blocks of a pool that a node leaves to others, from `free_at` on."""
+
+    pool: str
+    blocks: int
+    free_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Detail:
     use: Use
     nodes: tuple[OfNode, ...]
@@ -109,6 +131,22 @@ async def detail(tx: Tx, name: str) -> Detail:
         tuple(OfNode(*row) for row in nodes),
         tuple(Lease(*row) for row in leases),
     )
+
+
+async def forget(tx: Tx, node: str) -> list[Forgotten]:
+    """A node is gone for good, so nothing more is given out of its blocks: others may take them
+    once what it gave last has run out.
+
+    Raises:
+        NotFound: no node of that name has any.
+        Conflict: it was heard of just now.
+    """
+    if await tx.scalar(_IS_ALIVE, {"node": node}):
+        raise Conflict(f"node {node} was heard of in the last five minutes: stop it first")
+    rows = [Forgotten(*row) for row in await tx.execute(_FORGET, {"node": node})]
+    if not rows:
+        raise NotFound(f"no node {node} has addresses of a pool")
+    return rows
 
 
 async def _uses(tx: Tx, stored: list[StoredPool]) -> list[Use]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from aaa import pools_report
-from aaa.pools_report import Detail, Use
+from aaa.pools_report import Detail, Forgotten, Use
 from app import cli_output as output
 from app.cli_context import AsJson, Config, DataDir, Scope, TenantCode, in_tenant
 from core.db import Tx
@@ -14,6 +14,7 @@ commands = typer.Typer(help="Addresses that we give out ourselves.", no_args_is_
 
 COLUMNS = ("name", "kind", "usable", "leased", "held", "own", "free", "percent", "networks")
 NODE_COLUMNS = ("node", "blocks", "free", "seen_at", "free_at")
+FORGOTTEN_COLUMNS = ("pool", "blocks", "free_at")
 LEASE_COLUMNS = ("address", "username", "node", "given_at", "until_at")
 
 
@@ -66,6 +67,32 @@ def show(
         if rows:
             output.say("")
             output.table(rows, columns)
+
+
+@commands.command()
+def forget(
+    node: Annotated[
+        str, typer.Argument(metavar="NODE", help="Name of the node, as `show` has it.")
+    ],
+    config: Config = None,
+    data_dir: DataDir = None,
+    tenant: TenantCode = None,
+    as_json: AsJson = False,
+) -> None:
+    """Leave the addresses of a node that is gone for good to others, after a lease time.
+
+    Without it they come back by themselves, `hold_s` later: a node may only be cut off.
+    """
+
+    async def work(tx: Tx, _: Scope) -> list[Forgotten]:
+        return await pools_report.forget(tx, node)
+
+    found = in_tenant(config, data_dir, tenant, work)
+    rows = [{key: getattr(one, key) for key in FORGOTTEN_COLUMNS} for one in found]
+    if as_json:
+        output.as_json_array(rows)
+    else:
+        output.table(rows, FORGOTTEN_COLUMNS)
 
 
 def as_row(use: Use) -> dict[str, object]:

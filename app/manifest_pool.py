@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from aaa.pools_plan import (
+    HOLD_S,
     KINDS,
     LEASE_S,
     PREFIX_LENGTH_USUAL,
@@ -42,9 +43,7 @@ def pool(table: Table) -> PoolSpec:
         prefix_length=table.take("prefix_length", values.whole(0, 128), PREFIX_LENGTH_USUAL[kind]),
         exclude=table.take("exclude", values.list_of(_excluded), ()),
         lease_s=lease_s,
-        hold_s=table.take(
-            "hold_s", values.whole(HOLD_S_MIN, LEASE_S_MAX), max(lease_s, HOLD_S_MIN)
-        ),
+        hold_s=table.take("hold_s", values.whole(HOLD_S_MIN, LEASE_S_MAX), max(lease_s, HOLD_S)),
     )
     if len(spec.exclude) > EXCLUDES_MAX:
         raise table.wrong("exclude", f"write no more than {EXCLUDES_MAX}")

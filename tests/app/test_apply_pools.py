@@ -34,7 +34,7 @@ async def test_pools_are_made_named_by_plans_and_told(database: Database, tenant
         assert (await profiles.all_of(tx))["home-50"].spec.ipv4_pool == "home"
     row = cli_pool.as_row(use)
     assert (row["usable"], row["free"], row["percent"]) == (256 + 10 - 7, 259, 0.0)
-    assert (row["lease_s"], row["hold_s"]) == (7200, 7200)
+    assert (row["lease_s"], row["hold_s"]) == (7200, 86_400)
 
 
 async def test_a_pool_changes_and_says_how(database: Database) -> None:
@@ -42,7 +42,7 @@ async def test_a_pool_changes_and_says_how(database: Database) -> None:
     changed = POOL | {"networks": ["10.0.0.0/24"], "lease_s": 3600, "hold_s": 7200}
     [line] = (await run(database, document(changed))).lines
     assert line.startswith("~ pool home: networks 10.0.0.0/24,10.1.0.10/31,")
-    assert line.endswith("lease_s 7200 -> 3600")
+    assert line.endswith("lease_s 7200 -> 3600, hold_s 86400 -> 7200")
     # What it gave up is free for another.
     other = {"name": "other", "kind": "ipv4", "networks": ["10.1.0.0/24"]}
     assert (await run(database, document(other))).lines == ("+ pool other",)
@@ -150,3 +150,8 @@ SELECT b.tenant_id, '10.0.0.9/32', b.pool_id, b.id, 'a', s.id, '', now()
     assert (found.use.leased, found.use.own, found.use.with_nodes) == (1, 2, 4)
     assert [(one.address, one.username) for one in found.leases] == [("10.0.0.9/32", "bob")]
     assert [one.node for one in found.nodes] == ["a"]
+    async with database.transaction(tenant_id) as tx:
+        [forgotten] = await pools_report.forget(tx, "a")
+        with pytest.raises(NotFound, match="no node b has"):
+            await pools_report.forget(tx, "b")
+    assert (forgotten.pool, forgotten.blocks) == ("home", 1)

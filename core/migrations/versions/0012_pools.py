@@ -115,7 +115,7 @@ TABLES = (
 RIGHTS = (
     *protect("pool", app="SELECT, INSERT, UPDATE, DELETE", node="SELECT"),
     *protect("pool_network", app="SELECT, INSERT, UPDATE, DELETE", node="SELECT"),
-    *protect("pool_block", app="SELECT", node="SELECT, INSERT, UPDATE, DELETE"),
+    *protect("pool_block", app="SELECT, UPDATE (free_at)", node="SELECT, INSERT, UPDATE, DELETE"),
     *protect("pool_node", app="SELECT", node="SELECT, INSERT, UPDATE, DELETE"),
     *protect("pool_lease", app="SELECT", node="SELECT, INSERT, UPDATE, DELETE"),
 )

@@ -224,9 +224,11 @@ class Group:
         if p is not None and record is not None:
             abouts = remembered(abouts, p.about, record.about, after.generations)
             described_anew = abouts != self.abouts
-        old = {g.number: g for g in before.generations}
-        new = {g.number: g for g in after.generations}
-        changed = tuple(g for g in after.generations if old.get(g.number) != g)
+        # One that a straggler had raised, and does not any more, is as it was.
+        sealed_ones = {g.number: g for g in (state.previous, state.current) if g is not None}
+        old = sealed_ones | {g.number: g for g in before.generations}
+        new = sealed_ones | {g.number: g for g in after.generations}
+        changed = tuple(g for g in new.values() if old.get(g.number) != g)
         described_anew |= any(
             g.abouts != (old[g.number].abouts if g.number in old else ()) for g in changed
         )

@@ -14,7 +14,7 @@ from accounting.sessions import derive
 from accounting.thinning import thinned
 from accounting.usage import by_quarter
 from accounting.walk import Walk
-from tests.accounting.telling import ABOUT, MB, NOON_S, Told, interim, record, start
+from tests.accounting.telling import ABOUT, MB, NOON_S, Told, interim, record, start, stop
 
 GB = 10**9
 OTHERS = msgspec.structs.replace(ABOUT, user_name="bob")
@@ -178,3 +178,15 @@ def test_a_counter_that_fell_for_good_keeps_its_most_and_is_in_doubt_in_any_orde
         group = check_is_that_of_the_set(told, arrived)
         (g,) = group.sessions.values()
         assert (g.output_octets, g.confidence) == (300 * MB, LOW)
+
+
+def test_an_old_session_that_a_straggler_raised_for_a_while_is_not_void_but_as_it_was() -> None:
+    """It lies before what the group remembers, and what was thought of it changes twice."""
+    told: list[Record | Mark] = [start(), stop(600, 600, 7 * MB), start(5_000)]
+    told += [interim(5_000 + 300 * n, 300 * n, n * MB) for n in range(1, 60)]
+    straggler = interim(24_000, 20_000, 65 * MB, stamped=False)
+    anew = [start(23_000), interim(23_100, 100, 10)]
+    arrived = [*told, straggler, *anew]
+    group = check_is_that_of_the_set(arrived, arrived)
+    assert group.chunks
+    assert group.sessions[0].output_octets == 7 * MB

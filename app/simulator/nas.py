@@ -175,6 +175,7 @@ class Nas:
 
     def stop(self, now: float) -> None:
         """Everybody leaves, and nobody comes again."""
+        self.tick(now)  # what was due before
         self._agenda.clear()
         self._is_stopped = True
         self.hang_up_all(now)

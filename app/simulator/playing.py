@@ -82,6 +82,7 @@ async def _open(sim: Simulation, scenario: Scenario, seed: int) -> None:
         for event in scenario.events:
             if event.nas in ("", place.box.name):
                 nas.core.plan(now + event.at_s, partial(_do, nas, event))
+        nas.move()
 
 
 def _dial(nas: SimulatedNas, subscriber: Subscriber, at_s: float) -> None:

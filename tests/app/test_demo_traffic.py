@@ -3,16 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import cast
 
 import pytest_asyncio
 
 from app.demo_day import START, STOP, moments
 from app.demo_traffic import HISTORY_S, DemoTraffic
-from app.simulator.simulation import Server
 from core.clock import Clock
-from core.radius.packet import Packet, parse
-from tests.app.simulator.driving import SECRET, answer_to, number, told
+from tests.app.simulator.driving import SECRET, number
+from tests.app.simulator.yes import YesMan, yes_man
 
 USERS = ["home-02", "fast-01", "guest-01"]
 NOW = 1_800_000_000.0
@@ -25,40 +23,16 @@ class StillClock(Clock):
         return NOW
 
 
-class YesMan(asyncio.DatagramProtocol):
-    """Accepts every login, by PAP's password or not, and acknowledges every record."""
-
-    def __init__(self) -> None:
-        self.heard: list[Packet] = []
-        self.hears = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.DatagramTransport", transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.heard.append(parse(data))
-        self.hears.set()
-        is_login = data[0] == 1
-        self.transport.sendto(answer_to(data, 2 if is_login else 5, signed=is_login), addr)
-
-    def records(self, kind: int) -> list[dict[int, bytes]]:
-        said = [told(one) for one in self.heard if one.code == 4]
-        return [one for one in said if number(one[40]) == kind]
-
-
 @pytest_asyncio.fixture
 async def yes() -> AsyncIterator[YesMan]:
-    loop = asyncio.get_running_loop()
-    transport, one = await loop.create_datagram_endpoint(YesMan, local_addr=("127.0.0.1", 0))
-    yield one
-    transport.close()
-    await asyncio.sleep(0)
+    async with yes_man() as one:
+        yield one
 
 
 async def test_the_demo_tells_the_sessions_of_its_day_that_are_over(yes: YesMan) -> None:
-    port = yes.transport.get_extra_info("sockname")[1]
-    server = Server("127.0.0.1", port, port)
-    traffic = DemoTraffic(server, SECRET, "demo-password", USERS, coa_port=0, clock=StillClock())
+    traffic = DemoTraffic(
+        yes.server, SECRET, "demo-password", USERS, coa_port=0, clock=StillClock()
+    )
     over = [
         one
         for one in moments(USERS, int(NOW) - HISTORY_S, int(NOW))

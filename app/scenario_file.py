@@ -29,7 +29,9 @@ _CROWD: Final = (
     "wrong_passwords", "circuit_id", "remote_id", "ramp",
 )  # fmt: skip
 _HABITS: Final = ("session", "pause", "reject_pause")
-_BOX: Final = ("name", "address", "walls", "known", "service", "octet_unit", "interim")
+_BOX: Final = (
+    "name", "address", "walls", "known", "service", "octet_unit", "interim", "own_interim",
+)  # fmt: skip
 _NAS: Final = ("count", "make", "coa_port", "secret", "faults")
 
 
@@ -138,6 +140,7 @@ def _box(one: Table, name: str, address: str) -> Box:
         known=one.take("known", scenario_values.names, None),
         services=named,
         octet_unit=one.take("octet_unit", values.whole(1, 2**30), 1),
+        own_interim=one.take("own_interim", values.flag, False),
         interim_s=one.take(
             "interim", lambda value: int(scenario_values.seconds(value)), plain.interim_s
         ),

@@ -262,7 +262,8 @@ class Nas:
             self.end(session, events.USER_REQUEST, now)
 
     def _plan_interim(self, session: Session, now: float) -> None:
-        interim_s = session.service.interim_s or self.box.interim_s
+        told_s = None if self.box.own_interim else session.service.interim_s
+        interim_s = told_s or self.box.interim_s
         if interim_s:
             self.plan(now + interim_s, lambda at_s: self._interim(session, at_s))
 

@@ -57,6 +57,7 @@ class Box:
     services: Mapping[str, Rates] = field(default_factory=dict)  # of an ISG
     octet_unit: int = 1  # counters are told in units of so many octets (Huawei)
     interim_s: int = 300  # where the Accept tells none; 0: none
+    own_interim: bool = False  # keeps its own whatever the Accept tells, as a hotspot may
 
     def knows(self, name: str) -> bool:
         return self.known is None or name in self.known or name in self.walls

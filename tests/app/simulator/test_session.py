@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from app.simulator import mikrotik
 from app.simulator.events import What
+from app.simulator.personality import Box
 from app.simulator.scenario import Crowd, Place, subscribers
 from app.simulator.session import WALLED_BPS
 from tests.app.simulator.driving import ALICE, driven, number, told
@@ -57,3 +58,11 @@ def test_some_type_a_wrong_password_if_the_scenario_says_so() -> None:
     wrong = replace(place, crowd=Crowd(count=400, wrong_passwords=0.25))
     typed = [one.password != "password" for _, one in subscribers(wrong, 1)]
     assert 60 < sum(typed) < 140
+
+
+def test_a_box_may_keep_its_own_interval_whatever_it_is_told() -> None:
+    box = driven(mikrotik.HOTSPOT, Box("bng-1", "192.0.2.1", interim_s=120, own_interim=True))
+    box.online(tlv(85, 60))
+    assert box.wait(119) == []
+    [interim] = box.wait(1)
+    assert number(told(interim)[40]) == 3

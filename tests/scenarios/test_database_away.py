@@ -63,9 +63,7 @@ def everybody_is_answered_as_ever(house: Turnpike) -> None:
             ("nobody", ACCESS_REJECT),
         ):
             for _ in range(5):
-                began_at = time.monotonic()
-                assert many.all_hear(code, username)
-                assert time.monotonic() - began_at < 1.0
+                assert many.all_hear(code, username, within_s=3.0)
 
 
 def decided(outside: Outside, username: str) -> int:

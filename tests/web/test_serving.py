@@ -112,7 +112,7 @@ def test_a_client_that_never_finishes_its_request_keeps_nobody_waiting(house: Tu
         sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
     began_at = time.monotonic()
     assert get(house, "/healthz")[0] == 200
-    assert time.monotonic() - began_at < 1.0
+    assert time.monotonic() - began_at < 5.0  # half of the time that the slow ones have
     assert is_let_in(house)
     for sock in slow:
         sock.close()

@@ -1,5 +1,8 @@
 """Suspensions.  Each source (staff, dunning, expiry, quota) places one and lifts only its own,
-so that a payment does not undo what staff decided, nor the other way round."""
+so that a payment does not undo what staff decided, nor the other way round.
+
+Whoever is online gets a job with it: his sessions are looked after at once.
+"""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -8,6 +11,7 @@ from typing import Final, Literal
 
 from sqlalchemy import text
 
+from aaa import enforcement_jobs
 from core.db import Tx
 
 Source = Literal["staff", "dunning", "expiry", "quota"]
@@ -51,18 +55,23 @@ async def place(
                 "effects": [effect for _, effect in chunk],
             },
         )
+    await enforcement_jobs.leave(tx, tenant_id, effects, "hold")
 
 
 async def lift(tx: Tx, subscriber_ids: Collection[int], source: Source) -> int:
     """End the holds of this source, and say how many there were; those of others stand."""
-    count = 0
+    lifted: dict[int, list[int]] = {}
     waiting = iter(sorted(subscriber_ids))
     while chunk := list(islice(waiting, CHUNK)):
         gone = await tx.execute(
             text(
-                "DELETE FROM hold WHERE source = :source AND subscriber_id = ANY(:ids) RETURNING id"
+                "DELETE FROM hold WHERE source = :source AND subscriber_id = ANY(:ids)"
+                " RETURNING tenant_id, subscriber_id"
             ),
             {"source": source, "ids": chunk},
         )
-        count += len(gone.all())
-    return count
+        for row in gone:
+            lifted.setdefault(row.tenant_id, []).append(row.subscriber_id)
+    for tenant_id, ids in lifted.items():
+        await enforcement_jobs.leave(tx, tenant_id, ids, "hold")
+    return sum(map(len, lifted.values()))

@@ -160,6 +160,7 @@ class Entitlement(Base):
             ondelete="RESTRICT",
         ),
         Index(None, "tenant_id", "profile_id"),
+        Index(None, "valid_until", postgresql_where=text("valid_until IS NOT NULL")),
     )
 
     subscriber_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

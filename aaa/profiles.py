@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from aaa import on_nas, zones
+from aaa import enforcement_jobs, on_nas, zones
 from aaa.models import Profile
 from aaa.on_nas import NOTHING, OnNas
 from aaa.pools_models import Pool
@@ -67,6 +67,8 @@ async def put(tx: Tx, tenant_id: int, specs: Sequence[ProfileSpec]) -> None:
     if not specs:
         return
     pools = await _pools(tx)
+    known = await tx.scalars(select(Profile.id).where(Profile.code.in_([s.code for s in specs])))
+    await enforcement_jobs.leave_for_profiles(tx, tenant_id, known.all())
     rows = [{"tenant_id": tenant_id, **_values(spec, pools)} for spec in specs]
     statement = insert(Profile)
     replaced = {column: statement.excluded[column] for column in rows[0] if column != "tenant_id"}

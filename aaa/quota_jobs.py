@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from zlib import crc32
 
+from aaa.enforcement_jobs import KIND
 from core.db import Tx
 from core.jobs import Deferral, defer_many
 
-KIND: Final = "enforce"
 RESET_SPREAD_S: Final = 300  # all of a NAS's subscribers begin their month at one instant
 
 

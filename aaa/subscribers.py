@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from aaa import enforcement_jobs
 from core.db import Tx, copy_rows
 from core.errors import NotFound
 
@@ -139,7 +140,9 @@ async def put(
             text(statement), facts if ":now" in statement else {"tenant_id": tenant_id}
         )
     rows = await tx.execute(text("SELECT username, id FROM pg_temp.put_subscriber"))
-    return {row.username: row.id for row in rows}
+    ids = {row.username: row.id for row in rows}
+    await enforcement_jobs.leave(tx, tenant_id, ids.values(), "subscriber")
+    return ids
 
 
 async def remove(tx: Tx, username: str) -> None:
@@ -148,9 +151,11 @@ async def remove(tx: Tx, username: str) -> None:
     Raises:
         SubscriberNotFound: there is none of that name.
     """
-    statement = text("DELETE FROM subscriber WHERE username = :username RETURNING id")
-    if await tx.scalar(statement, {"username": username}) is None:
+    statement = text("DELETE FROM subscriber WHERE username = :username RETURNING tenant_id, id")
+    gone = (await tx.execute(statement, {"username": username})).one_or_none()
+    if gone is None:
         raise SubscriberNotFound(f"there is no subscriber {username}")
+    await enforcement_jobs.leave(tx, gone.tenant_id, [gone.id], "removed")
 
 
 def _query(where: str, limit: int | None = None) -> Any:

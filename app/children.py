@@ -24,10 +24,14 @@ def main(arguments: list[str]) -> None:
                     settings, int(number), [int(each) for each in descriptors], ready, stop
                 )
             )
-        case ["replicator"]:
+        case ["replicator", *more]:
             from app import replicator_process
 
-            child.run(replicator_process.run)
+            child.run(
+                lambda settings, ready, stop: replicator_process.run(
+                    settings, ready, stop, gives_addresses="no-addresses" not in more
+                )
+            )
         case ["ingest"]:
             from app import ingest_process
 

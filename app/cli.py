@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import (
     cli_accounting,
     cli_decision,
+    cli_enforcement,
     cli_explain,
     cli_jobs,
     cli_nas,
@@ -54,6 +55,9 @@ commands.add_typer(cli_subscriber.commands, name="subscriber")
 commands.command("explain")(cli_explain.command)
 commands.add_typer(cli_decision.commands, name="decision")
 commands.add_typer(cli_session.commands, name="session")
+cli_session.commands.command("disconnect")(cli_enforcement.disconnect)
+cli_session.commands.command("reapply")(cli_enforcement.reapply)
+commands.add_typer(cli_enforcement.commands, name="enforcement")
 commands.command("usage")(cli_usage.command)
 commands.command("quota")(cli_quota.command)
 commands.command("who-had")(cli_session.who_had_command)

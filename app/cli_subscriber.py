@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aaa import holds, subscribers
+from aaa import enforcement_report, holds, subscribers
 from aaa.subscribers import StoredSubscriber
 from app import cli_output as output
 from app.cli_context import (
@@ -93,7 +93,8 @@ def suspend(
         await holds.place(
             tx, scope.tenant_id, {subscriber.id: effect}, "staff", reason=reason, now=CLOCK.now()
         )
-        return f"{subscriber.spec.username}: suspended ({effect})"
+        at_once = await _at_once(tx, subscriber.id)
+        return f"{subscriber.spec.username}: suspended ({effect}){at_once}"
 
     output.say(in_tenant(config, data_dir, tenant, work))
 
@@ -110,9 +111,18 @@ def resume(
         others = [hold.source for hold in subscriber.holds if hold.source != "staff"]
         said = "resumed" if lifted else "there was no hold of staff"
         still = f"; still held by {', '.join(others)}" if others else ""
-        return f"{subscriber.spec.username}: {said}{still}"
+        at_once = await _at_once(tx, subscriber.id) if lifted else ""
+        return f"{subscriber.spec.username}: {said}{still}{at_once}"
 
     output.say(in_tenant(config, data_dir, tenant, work))
+
+
+async def _at_once(tx: Tx, subscriber_id: int) -> str:
+    """What it triggers, in words."""
+    count = await enforcement_report.online(tx, subscriber_id)
+    if not count:
+        return ""
+    return f"; {count} session{'s are' if count > 1 else ' is'} brought in line at once"
 
 
 @commands.command()

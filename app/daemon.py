@@ -54,10 +54,6 @@ def run(
         Refused: it cannot start, and why.
     """
     logging_setup.configure(settings.log.level, settings.log.format)
-    if role == "jobs":
-        raise Refused(
-            f"role {role} has nothing to do in this version: use all, login, ingest or web"
-        )
     paths = Paths(settings.data_dir)
     with _possession(paths):
         if settings.key_path.exists():
@@ -208,9 +204,10 @@ class _Daemon:
             )
         if self._works:
             self._keep(Supervised("jobs", ("jobs",), self._resolved(), self._clock), tasks)
-        if self._logs_in:
+        if self._logs_in or self._works:  # what is enforced is what a login would get
+            more = () if self._logs_in else ("no-addresses",)  # it would take some, for nobody
             replicator = Supervised(
-                "replicator", ("replicator",), self._resolved(), self._clock, alone=True
+                "replicator", ("replicator", *more), self._resolved(), self._clock, alone=True
             )
             self._keep(replicator, tasks)
             await replicator.ready.wait()

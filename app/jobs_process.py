@@ -3,8 +3,9 @@
 import asyncio
 import os
 
-from app import job_handlers
+from app import enforcement, job_handlers
 from app.child import Ready, Stop
+from app.enforcement import Enforcement
 from app.paths import Paths
 from core import status
 from core.clock import Clock
@@ -22,26 +23,42 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
     clock = Clock()
     node = NodeDatabase(settings.database_url)
     database = Database(settings.database_url, connections_max=settings.database.pool_size)
-    worker = Worker(
-        node,
-        database,
-        job_handlers.HANDLERS,
-        clock,
-        schedules=job_handlers.schedules(node, clock),
-    )
-    reporter = status.Reporter(Paths(settings.data_dir).status, "jobs")
+    try:
+        async with enforcement.opened(settings, node, database, clock, stop) as enforcing:
+            worker = Worker(
+                node,
+                database,
+                job_handlers.handlers(enforcing),
+                clock,
+                schedules=job_handlers.schedules(settings, node, clock, enforcing),
+            )
+            await _work(settings, worker, enforcing, clock, ready, stop)
+    finally:
+        await node.dispose()
+        await database.dispose()
+
+
+async def _work(
+    settings: Settings,
+    worker: Worker,
+    enforcing: Enforcement,
+    clock: Clock,
+    ready: Ready,
+    stop: Stop,
+) -> None:
+    directory = Paths(settings.data_dir).status
+    jobs, enforced = (status.Reporter(directory, name) for name in ("jobs", "enforcement"))
     started_at = clock.unix_s()
     working = asyncio.create_task(worker.run(stop))
     ready()
     try:
         while not working.done():
-            reporter.tell(_status(worker, started_at))
+            jobs.tell(_status(worker, started_at))
+            enforced.tell(enforcing.status())
             await asyncio.wait([working], timeout=STATUS_EVERY_S)
     finally:
         working.cancel()
         await asyncio.wait([working])
-        await node.dispose()
-        await database.dispose()
     working.result()  # a bug, if it did not end because it was told to; we are started again
 
 

@@ -35,8 +35,13 @@ PRUNE_EVERY_S = 3600.0
 CHANGES_KEPT = timedelta(days=7)  # a node that was away for longer reads everything again
 
 
-async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
-    """Replicate until `stop`; ready once the directory holds what the database holds."""
+async def run(
+    settings: Settings, ready: Ready, stop: Stop, *, gives_addresses: bool = True
+) -> None:
+    """Replicate until `stop`; ready once the directory holds what the database holds.
+
+    A node that answers no logins takes no addresses to give.
+    """
     assert settings.database_url is not None, "the supervisor resolves it"
     # A bulk change must not take the processor from logins; it may be a moment later itself.
     os.nice(NICENESS)
@@ -61,7 +66,7 @@ async def run(settings: Settings, ready: Ready, stop: Stop) -> None:
         ),
         loader.load(),
         clock,
-        errands=(addresses.keep, shipper.ship, pruner.prune),
+        errands=(*([addresses.keep] if gives_addresses else []), shipper.ship, pruner.prune),
     )
     started_at = clock.unix_s()
     reporter = status.Reporter(paths.status, "replicator")

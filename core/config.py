@@ -134,6 +134,15 @@ class DirectorySettings(_Part):
     map_size_bytes: Annotated[int, Field(ge=16 * MIB, le=2**44)] = 8 * 1024 * MIB
 
 
+class EnforcementSettings(_Part):
+    """How sessions that run are brought to what they should have, and how fast."""
+
+    pass_every_s: Annotated[int, Field(ge=10, le=86_400)] = 300
+    # Of one NAS.  Whom it disconnects dials in again: more at once is a storm.
+    coa_per_s: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 150.0
+    coa_in_flight: Annotated[int, Field(ge=1, le=256)] = 8
+
+
 class WebSettings(_Part):
     """Where the panel, /healthz and /metrics answer."""
 
@@ -164,6 +173,7 @@ class Settings(_Part):
     decisions: DecisionSettings = DecisionSettings()
     accounting: AccountingSettings = AccountingSettings()
     directory: DirectorySettings = DirectorySettings()
+    enforcement: EnforcementSettings = EnforcementSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 

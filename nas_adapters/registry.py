@@ -82,6 +82,14 @@ async def names_of(tx: Tx, ids: Collection[int]) -> dict[int, str]:
     return {row.id: row.name for row in rows}
 
 
+async def of_id(tx: Tx, nas_id: int) -> StoredNas | None:
+    """The NAS of this id, if it is still there."""
+    row = await tx.scalar(
+        select(Nas).where(Nas.id == nas_id).execution_options(populate_existing=True)
+    )
+    return None if row is None else _stored(row)
+
+
 async def get(tx: Tx, name: str) -> StoredNas:
     """The NAS of this name.
 

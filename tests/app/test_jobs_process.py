@@ -5,12 +5,14 @@ import os
 import sys
 from pathlib import Path
 
+from aaa.directory import is_filled
 from app.paths import Paths
 from core import status
 from core.config import Settings
 from core.db import Database
 from core.jobs import defer
 from core.jobs_status import JobsStatus
+from core.keys import open_vault
 from tests.conftest import execute
 from tests.core.jobbing import rows, until
 
@@ -23,6 +25,8 @@ async def test_it_tells_what_waits_and_leaves_what_nobody_can_do_yet(
     settings = Settings(data_dir=tmp_path, database_url=fresh_database_url)
     paths = Paths(tmp_path)
     paths.status.mkdir()
+    open_vault(settings.key_path)
+    is_filled(paths.directory, map_size_octets=settings.directory.map_size_bytes)
     app = Database(fresh_database_url)
     async with app.transaction(1) as tx:
         await defer(tx, 1, "nobody-knows", {"subscriber_id": 7})

@@ -1,0 +1,138 @@
+"""The directory as enforcement sees it: what each session is to have, without a round trip.
+
+It is the same memory map that the node's logins read, so a session is not told one thing and its
+next login another.  A turn shares one snapshot; it must be short, and nothing is awaited in it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+import structlog
+
+from aaa.directory import Directory
+from aaa.enforcement import OFF, Live, wanted_of
+from aaa.enforcement_print import print_of
+from aaa.records import NasRecord, Personal, ProfileRecord, SubscriberRecord
+from aaa.rendering import GARDEN, PLAN, THROTTLED, Renderer
+from nas_adapters.profile import ServiceProfile
+from nas_adapters.templates import NO_TEMPLATES, Templates
+
+log = structlog.get_logger()
+
+KEPT_MAX: Final = 20_000
+_UNKNOWN: Final = "unknown-user"
+
+
+class Entitled(NamedTuple):
+    """What a session is to have.  `profile` is None with OFF."""
+
+    wanted: str
+    service: str
+    reason: str
+    profile: ServiceProfile | None
+
+    @property
+    def is_of_nobody(self) -> bool:
+        """The directory has no such subscriber."""
+        return self.reason == _UNKNOWN
+
+
+class View:
+    """One a process, on an environment that nobody else of it uses in a turn."""
+
+    def __init__(self, directory: Directory, renderer: Renderer) -> None:
+        self._directory = directory
+        self._renderer = renderer
+        self._nases: dict[int, NasRecord] = {}
+        self._profiles: dict[int, ProfileRecord] = {}
+        self._kept: dict[
+            tuple[int, str, Templates, Personal | None], tuple[str, ServiceProfile]
+        ] = {}
+        self._is_in_turn = False
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A snapshot, with its plans and NASes."""
+        assert not self._is_in_turn, "nothing is awaited in a turn"
+        self._is_in_turn = True
+        try:
+            if self._directory.begin_turn():
+                self._nases = {nas.id: nas for nas in self._directory.nases()}
+                self._profiles = {one.id: one for one in self._directory.profiles()}
+                self._renderer.replace_profiles(self._profiles)
+                self._kept.clear()
+            yield
+        finally:
+            self._directory.end_turn()
+            self._is_in_turn = False
+
+    @property
+    def current_at_s(self) -> float:
+        return self._directory.current_at_s
+
+    def subscriber(self, number: int) -> SubscriberRecord | None:
+        return self._directory.subscriber_of(number)
+
+    def profile(self, number: int) -> ProfileRecord | None:
+        return self._profiles.get(number)
+
+    def knows_nas(self, number: int) -> bool:
+        return number in self._nases
+
+    def entitled(self, session: Live, now_s: int) -> Entitled | None:
+        """What it is to have now; None: that cannot be said of it, and is logged."""
+        record = self._directory.subscriber_of(session.subscriber_id)
+        plan = None if record is None else self._profiles.get(record.profile_id)
+        wanted = wanted_of(session, record, plan, now_s)
+        if wanted.service == OFF:
+            return Entitled(OFF, OFF, wanted.reason, None)
+        assert record is not None
+        try:
+            fingerprint, profile = self._printed(
+                record.profile_id, wanted.service, self._templates(session), record.personal
+            )
+        except ValueError as error:  # of an address, or a template
+            log.warning("enforcement_unrenderable", session=session.id, error=str(error))
+            return None
+        return Entitled(fingerprint, wanted.service, wanted.reason, profile)
+
+    def given(self, session: Live, fingerprint: str) -> ServiceProfile | None:
+        """The service that has this print, if it is one that could have been given: of his plan,
+        or of any other that the tenant has now."""
+        if not fingerprint or fingerprint == OFF:
+            return None
+        record = self._directory.subscriber_of(session.subscriber_id)
+        personal = None if record is None else record.personal
+        mine = 0 if record is None else record.profile_id
+        templates = self._templates(session)
+        for number, plan in sorted(self._profiles.items(), key=lambda item: item[0] != mine):
+            if plan.tenant_id != session.tenant_id:
+                continue
+            for service in (PLAN, THROTTLED, GARDEN):
+                if service == THROTTLED and plan.quota is None:
+                    continue
+                try:
+                    found, profile = self._printed(number, service, templates, personal)
+                except ValueError:
+                    continue
+                if found == fingerprint:
+                    return profile
+        return None
+
+    def _printed(
+        self, profile_id: int, service: str, templates: Templates, personal: Personal | None
+    ) -> tuple[str, ServiceProfile]:
+        key = (profile_id, service, templates, personal)
+        found = self._kept.get(key)
+        if found is None:
+            profile = self._renderer.service_profile(profile_id, personal, service, templates)
+            found = print_of(profile, service), profile
+            if len(self._kept) >= KEPT_MAX:
+                self._kept.clear()
+            self._kept[key] = found
+        return found
+
+    def _templates(self, session: Live) -> Templates:
+        del session
+        return NO_TEMPLATES

@@ -22,8 +22,9 @@ from accounting import memory
 from accounting.event_time import MAX_SKEW_AHEAD_S
 from accounting.folded import Folded
 from accounting.generations import Generation
+from accounting.hot import Hot, decode_hot
 from accounting.identity import SessionKey
-from accounting.memory import MARKS_MAX, Hot
+from accounting.memory import MARKS_MAX
 from accounting.points import BY_REAPER, BY_REDIAL, Mark, Point
 from accounting.pruning import HISTORY_KEPT_S
 from accounting.rederived import Rederived, Told, rederived
@@ -167,7 +168,7 @@ def _hot(kept: Kept) -> Hot | None:
         return None
     try:
         memory.abouts_of(kept.abouts)
-        hot = memory.decode_hot(kept.state)
+        hot = decode_hot(kept.state)
         memory.points_of(hot)
         memory.state_of(hot)
     except msgspec.DecodeError:

@@ -12,8 +12,8 @@ import msgspec
 
 from accounting.generations import Generation
 from accounting.groups import Group
+from accounting.hot import NEW, Hot
 from accounting.identity import SessionKey
-from accounting.memory import NEW, Hot
 from accounting.usage import Usage
 
 _session = Struct(">qq")

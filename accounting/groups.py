@@ -12,22 +12,17 @@ remembers: totals stay right, and only its quarter is that of the oldest memory.
 """
 
 from collections.abc import Sequence
-
-import msgspec
+from typing import NamedTuple
 
 from accounting.about import About
 from accounting.evidence import exceeds
 from accounting.extending import extend
 from accounting.generations import Generation
+from accounting.hot import NEW, Chunk, Hot, decode_hot, encode
 from accounting.memory import (
     MARKS_MAX,
-    NEW,
     RECENT_MAX,
-    Chunk,
-    Hot,
     abouts_of,
-    decode_hot,
-    encode,
     points_of,
     rebuilt,
     remembered,
@@ -42,11 +37,11 @@ from accounting.thinning import alike
 from accounting.usage import QUARTER_S, Interval, Usage, difference, rows_of
 
 
-class NeedsHistory(msgspec.Struct, frozen=True, gc=False):
+class NeedsHistory:
     """The record is older than what the group holds: come again with its chunks."""
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
+class Change(NamedTuple):
     """What one record did."""
 
     group: "Group"

@@ -11,13 +11,23 @@ Knows how it is stored, and of the rules only `derive`.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from accounting.about import About
 from accounting.generations import Generation
+from accounting.hot import (
+    Chunk,
+    History,
+    Hot,
+    encode,
+    read_abouts,
+    read_history,
+    read_points,
+    read_state,
+)
 from accounting.points import BEGINS, Mark, Point
-from accounting.sessions import BEGINNING, Derived, State, derive
+from accounting.sessions import derive
+from accounting.state import BEGINNING, Derived, State
 from accounting.usage import QUARTER_S
 
 RECENT_MAX: Final = 24
@@ -27,56 +37,9 @@ ABOUTS_MAX: Final = 32
 MARKS_MAX: Final = 32  # a NAS that restarts more often is remembered for the latest
 
 
-class Chunk(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Points that have left the group: to be stored under their number, replacing any."""
-
-    number: int
-    octets: bytes
-
-
-class Hot(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What `encode` writes.  `last` is the latest point, `kept` the one before it that was
-    kept, `run` whether all since `kept` were ordinary steps."""
-
-    previous: Generation | None = None
-    current: Generation | None = None
-    earliest_s: int = 0
-    latest_s: int = -1
-    last: Point | None = None
-    kept: Point | None = None
-    run: bool = False
-    sure: bool = False  # so was every Interim of its quarter up to `kept`
-    recent: bytes = b""  # points up to `kept`, encoded one after the other
-    recent_count: int = 0
-    base: bytes = b""  # the State that `recent` continues, encoded
-    until_s: int = -1  # of that state
-    sealed: int = 0  # how many chunks lie behind it
-    marks: tuple[Mark, ...] = ()
-    interval_s: int = 0  # between the last two ordinary reports: for the sweeper
-
-
-class _History(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What lies in a chunk: the state before it, its points, and the marks among them."""
-
-    number: int
-    state: State
-    count: int
-    points: bytes
-    marks: tuple[Mark, ...] = ()
-
-
-NEW: Final = Hot()
-encode = msgspec.msgpack.Encoder().encode
-decode_hot = msgspec.msgpack.Decoder(Hot).decode
-_read_state = msgspec.msgpack.Decoder(State).decode
-_read_history = msgspec.msgpack.Decoder(_History).decode
-_read_points = msgspec.msgpack.Decoder(list[Point]).decode
-_read_abouts = msgspec.msgpack.Decoder(dict[int, About]).decode
-
-
 def _run_of(octets: bytes, count: int) -> list[Point]:
     """Points that were encoded one after the other: what they lack is an array's header."""
-    return _read_points(b"\xdd" + count.to_bytes(4, "big") + octets)
+    return read_points(b"\xdd" + count.to_bytes(4, "big") + octets)
 
 
 def points_of(hot: Hot) -> list[Point]:
@@ -89,18 +52,18 @@ def points_of(hot: Hot) -> list[Point]:
 
 def points_in(history: Iterable[bytes]) -> list[Point]:
     """The points of these chunks."""
-    chunks = map(_read_history, history)
+    chunks = map(read_history, history)
     return [p for chunk in chunks for p in _run_of(chunk.points, chunk.count)]
 
 
 def marks_in(history: Iterable[bytes]) -> list[Mark]:
     """The marks among them."""
-    return [mark for chunk in map(_read_history, history) for mark in chunk.marks]
+    return [mark for chunk in map(read_history, history) for mark in chunk.marks]
 
 
 def abouts_of(octets: bytes) -> dict[int, About]:
     """The descriptions that came with a group's points, by key."""
-    return _read_abouts(octets) if octets else {}
+    return read_abouts(octets) if octets else {}
 
 
 def remembered(octets: bytes, key: int, about: About, generations: Collection[Generation]) -> bytes:
@@ -126,7 +89,7 @@ def rewound(hot: Hot, history: Sequence[bytes]) -> Hot:
 
     A chunk numbered beyond `sealed` is what a longer history left behind, and void.
     """
-    chunks = [_read_history(octets) for octets in history]
+    chunks = [read_history(octets) for octets in history]
     chunks = [chunk for chunk in chunks if chunk.number < hot.sealed]
     if not chunks:
         return hot
@@ -197,7 +160,7 @@ def _sealed_up_to(hot: Hot, points: list[Point], cut: int, until_s: int) -> tupl
     marks = tuple(m for m in hot.marks if state.until_s < m.at_s <= until_s)
     after = derive(points[:cut], marks, state)
     octets = b"".join(encode(p) for p in points[:cut])
-    chunk = Chunk(hot.sealed, encode(_History(hot.sealed, state, cut, octets, marks)))
+    chunk = Chunk(hot.sealed, encode(History(hot.sealed, state, cut, octets, marks)))
     return replace(
         hot,
         recent=b"".join(encode(p) for p in points[cut:]),
@@ -234,4 +197,4 @@ def _without_old_marks(hot: Hot) -> tuple[Hot, list[Chunk]]:
 
 def state_of(hot: Hot) -> State:
     """The state that the group's points continue."""
-    return _read_state(hot.base) if hot.base else BEGINNING
+    return read_state(hot.base) if hot.base else BEGINNING

@@ -15,12 +15,14 @@ from accounting.about import About
 from accounting.counted_as import view_of
 from accounting.generations import Generation
 from accounting.groups import Group
+from accounting.hot import NEW, Chunk, Hot
 from accounting.identity import SessionKey, session_key
-from accounting.memory import NEW, Chunk, Hot, encoded_abouts, rebuilt, sealed
+from accounting.memory import encoded_abouts, rebuilt, sealed
 from accounting.points import Mark, Point, point
 from accounting.records import NAS_STATUSES, Record
 from accounting.request import read
-from accounting.sessions import Derived, derive, described
+from accounting.sessions import derive, described
+from accounting.state import Derived
 from accounting.usage import Amounts, Bucket, by_quarter
 from core.radius.packet import Malformed, parse
 

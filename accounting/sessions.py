@@ -8,38 +8,15 @@ It is what a rebuild runs; `groups` gives the same result a record at a time.
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-import msgspec
-
 from accounting.about import About
 from accounting.generations import CLOSED_BY, Generation
 from accounting.points import Mark, Point
+from accounting.state import BEGINNING, Derived, State
 from accounting.thinning import thinned
-from accounting.usage import Interval
 from accounting.walk import Walk
 
 _ABOUT_FIELDS: Final = About.__struct_fields__
 _NOTHING_TOLD: Final = About()
-
-
-class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How far the fold has come: all of it up to `until_s`, inclusive."""
-
-    previous: Generation | None = None
-    current: Generation | None = None
-    until_s: int = -1
-
-
-BEGINNING: Final = State()
-
-
-class Derived(msgspec.Struct, frozen=True):
-    """What points and marks amount to, since the state that they continue."""
-
-    generations: tuple[Generation, ...]
-    intervals: list[Interval]
-    state: State
-    points: list[Point]  # those that count, sorted
-    plain: list[bool]  # of each of them: an ordinary next step?
 
 
 def derive(

@@ -20,7 +20,8 @@ import asyncpg
 from msgspec.structs import replace
 
 from accounting import staging
-from accounting.memory import Hot, decode_hot, encode, points_of, state_of
+from accounting.hot import Hot, decode_hot, encode
+from accounting.memory import points_of, state_of
 from accounting.sessions import derive
 from accounting.two_clocks import agreed
 from accounting.usage import QUARTER_S

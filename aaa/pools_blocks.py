@@ -103,6 +103,9 @@ def want(store: AddressStore, block_id: int, block: Block, unwanted: Collection[
 
 def leave(store: AddressStore, block_id: int, block: Block) -> bool:
     """Stop giving from a block of which nothing is given; False: something is."""
+    with store.environment.begin() as txn:  # asked again and again while something is
+        if any(item.state == LEASED for _, item in _items_of(store, txn, block_id, block)):
+            return False
     with store.environment.begin(write=True) as txn:
         if any(item.state == LEASED for _, item in _items_of(store, txn, block_id, block)):
             return False

@@ -18,7 +18,7 @@ import lmdb
 import structlog
 
 from aaa import pools_blocks, pools_sql
-from aaa.pools_plan import PoolSpec, Span, span_of, total, withdrawn
+from aaa.pools_plan import Network, PoolSpec, Span, is_within, span_of, total, withdrawn
 from aaa.pools_plan import blocks as blocks_of
 from aaa.pools_records import Block, PoolState
 from aaa.pools_state import PoolStatus
@@ -84,6 +84,7 @@ class PoolKeeper:
         self._renewed_at = float("-inf")
         self._told: dict[int, PoolState] = {}
         self._withdrawn: dict[int, tuple[PoolSpec, tuple[Span, ...]]] = {}
+        self._foreign: set[int] = set()  # blocks that their pool has no more
         self._retry_at: dict[PoolSpec, float] = {}
         self._is_low: set[int] = set()
         self._complain_at = 0.0
@@ -161,12 +162,13 @@ class PoolKeeper:
                 await self._claim(block_id, known)
 
         await self._withdraw(pools, own)
+        await self._surrender()
 
     def _add(
         self, block_id: int, network: str, pool: _Pool, own: Own, *, held_until_s: int = 0
     ) -> None:
         spans = own.get(block_id, ())
-        self._withdrawn[block_id] = (pool.spec, spans)
+        self._note(block_id, ip_network(network), pool, spans)
         pools_blocks.add(
             self._store,
             block_id,
@@ -233,9 +235,31 @@ class PoolKeeper:
             if self._withdrawn.get(block_id) != wanted:
                 network = ip_network(block.network)
                 pools_blocks.want(self._store, block_id, block, withdrawn(network, *wanted))
-                self._withdrawn[block_id] = wanted
+                self._note(block_id, network, pool, wanted[1])
                 await asyncio.sleep(0)
         self._withdrawn = {number: one for number, one in self._withdrawn.items() if number in here}
+
+    def _note(self, block_id: int, network: Network, pool: _Pool, spans: tuple[Span, ...]) -> None:
+        self._withdrawn[block_id] = (pool.spec, spans)
+        if is_within(network, pool.spec):
+            self._foreign.discard(block_id)
+        else:
+            self._foreign.add(block_id)
+
+    async def _surrender(self) -> None:
+        """Give back what a pool has lost, for another may have got it: once nobody uses it."""
+        here = pools_blocks.blocks(self._store)
+        self._foreign &= here.keys()
+        given = 0
+        for block_id in sorted(self._foreign):
+            block = here[block_id]
+            if block.is_leaving or pools_blocks.leave(self._store, block_id, block):
+                await self._give_back(block_id, block)
+                given += 1
+                if given >= BLOCKS_AT_ONCE_MAX:
+                    break
+        if given:
+            log.info("addresses_of_no_pool_given_back", blocks=given)
 
     async def _refill(self, pools: dict[int, _Pool]) -> None:
         counts = self._store.counts()

@@ -131,6 +131,12 @@ def blocks(spec: PoolSpec, block_length: int) -> Iterator[Network]:
         yield from network.subnets(new_prefix=max(block_length, network.prefixlen))
 
 
+def is_within(block: Network, spec: PoolSpec) -> bool:
+    """Whether the pool still has all of a block."""
+    begin, end = span_of(block)
+    return any(first <= begin and end <= last for first, last in map(span_of, spec.networks))
+
+
 def items(block: Network, prefix_length: int) -> Iterator[bytes]:
     """The first address of each item, as octets in network order."""
     step = 1 << (block.max_prefixlen - prefix_length)

@@ -1,6 +1,7 @@
 """Nodes that give addresses out of one database, without their processes."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -11,6 +12,7 @@ from aaa.pools_keeper import PoolKeeper
 from aaa.pools_plan import DELEGATED_PREFIX, IPV4, PoolSpec, block_length_of, network_of
 from aaa.pools_store import AddressStore
 from core.db import NodeDatabase
+from tests.aaa.replica import isp
 from tests.aaa.world import ManualClock
 
 COLUMN = {IPV4: "ipv4_pool_id", DELEGATED_PREFIX: "delegated_pool_id"}
@@ -80,3 +82,45 @@ async def make_pool(
         *(tenant_id, f"plan of {name}", pool_id),
     )
     return pool_id
+
+
+@dataclass(slots=True)
+class Isp:
+    """A tenant, its database, and the nodes that a test makes."""
+
+    sql: asyncpg.Connection
+    tenant_id: int
+    database: NodeDatabase
+    path: Path
+
+    def node(self, name: str = "a", directory: str = "") -> Node:
+        return node(name, self.path / (directory or name), self.database)
+
+    async def pool(self, *networks: str, **more: object) -> int:
+        return await make_pool(self.sql, self.tenant_id, networks, **more)  # type: ignore[arg-type]
+
+    async def leases(self) -> dict[str, int | None]:
+        rows = await self.sql.fetch("SELECT address::text, subscriber_id FROM pool_lease")
+        return {row["address"]: row["subscriber_id"] for row in rows}
+
+    async def session(self, address: str, *, nonce: str = "", seen_s: int = 0) -> int:
+        """An open one, last heard of so many seconds ago."""
+        number: int = await self.sql.fetchval(
+            "INSERT INTO session (tenant_id, nas_id, nas_reported, acct_session_id, class_nonce,"
+            " generation, username, calling_station, mac, circuit_id,"
+            " nas_identifier, nas_address, nas_port_id, multi_session_id, started_at,"
+            " last_seen_at, terminate_cause, closed_by, session_time_s, input_octets,"
+            " output_octets, confidence, framed_ip) SELECT $1, 7, '', '1', $2, 0, '', '', '', '',"
+            " '', '', '', '', now(), now() - make_interval(secs => $3), 0, '', 0, 0, 0, 0,"
+            " $4::text::inet RETURNING id",
+            *(self.tenant_id, nonce, seen_s, address.partition("/")[0]),
+        )
+        return number
+
+
+@asynccontextmanager
+async def pooled_isp(url: str, path: Path) -> AsyncIterator[Isp]:
+    database = NodeDatabase(url)
+    async with isp(url) as one:
+        yield Isp(one.sql, one.tenant_id, database, path)
+    await database.dispose()

@@ -2,63 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
 from aaa import pools_place
 from aaa.pools_plan import DELEGATED_PREFIX
 from aaa.pools_store import AddressStore, NoAddress
-from core.db import NodeDatabase
-from tests.aaa.pooling import Node, make_pool, node
-from tests.aaa.replica import isp
+from tests.aaa.pooling import Isp, pooled_isp
 
 LEASE_S = 3600
 
 
-@dataclass(slots=True)
-class Isp:
-    """A tenant, its database, and the nodes that a test makes."""
-
-    sql: asyncpg.Connection
-    tenant_id: int
-    database: NodeDatabase
-    path: Path
-
-    def node(self, name: str = "a", directory: str = "") -> Node:
-        return node(name, self.path / (directory or name), self.database)
-
-    async def pool(self, *networks: str, **more: object) -> int:
-        return await make_pool(self.sql, self.tenant_id, networks, **more)  # type: ignore[arg-type]
-
-    async def leases(self) -> dict[str, int | None]:
-        rows = await self.sql.fetch("SELECT address::text, subscriber_id FROM pool_lease")
-        return {row["address"]: row["subscriber_id"] for row in rows}
-
-    async def session(self, address: str, *, nonce: str = "", seen_s: int = 0) -> int:
-        """An open one, last heard of so many seconds ago."""
-        number: int = await self.sql.fetchval(
-            "INSERT INTO session (tenant_id, nas_id, nas_reported, acct_session_id, class_nonce,"
-            " generation, username, calling_station, mac, circuit_id,"
-            " nas_identifier, nas_address, nas_port_id, multi_session_id, started_at,"
-            " last_seen_at, terminate_cause, closed_by, session_time_s, input_octets,"
-            " output_octets, confidence, framed_ip) SELECT $1, 7, '', '1', $2, 0, '', '', '', '',"
-            " '', '', '', '', now(), now() - make_interval(secs => $3), 0, '', 0, 0, 0, 0,"
-            " $4::text::inet RETURNING id",
-            *(self.tenant_id, nonce, seen_s, address.partition("/")[0]),
-        )
-        return number
-
-
 @pytest_asyncio.fixture
 async def world(fresh_database_url: str, tmp_path: Path) -> AsyncIterator[Isp]:
-    database = NodeDatabase(fresh_database_url)
-    async with isp(fresh_database_url) as one:
-        yield Isp(one.sql, one.tenant_id, database, tmp_path)
-    await database.dispose()
+    async with pooled_isp(fresh_database_url, tmp_path) as one:
+        yield one
 
 
 async def test_the_same_device_gets_the_same_address_and_another_another(world: Isp) -> None:

@@ -95,17 +95,21 @@ class PoolKeeper:
             await self._keep()
         except lmdb.Error as error:
             # As of a full disk.  The directory is kept by the same process, and goes on.
-            now = self._clock.monotonic()
-            if now >= self._complain_at:
-                self._complain_at = now + COMPLAIN_EVERY_S
-                log.error("addresses_unusable", error=str(error))  # noqa: TRY400 - of the disk
+            self._complain("addresses_unusable", error=str(error))
+
+    def _complain(self, event: str, **facts: str) -> None:
+        now = self._clock.monotonic()
+        if now >= self._complain_at:
+            self._complain_at = now + COMPLAIN_EVERY_S
+            log.error(event, **facts)
 
     async def _keep(self) -> None:
         pools = await self._read_pools()
         if not pools and not pools_blocks.blocks(self._store):
             self._known = _Known()
             return
-        await self._reconcile(pools)
+        if not await self._reconcile(pools):
+            return
         await self._renew(pools)
         await self._refill(pools)
         await self._sync.step({pool.id: (pool.tenant_id, pool.spec) for pool in pools.values()})
@@ -132,29 +136,36 @@ class PoolKeeper:
         self._known.pools = {row["id"]: _pool_of(row) for row in found}
         return self._known.pools
 
-    async def _reconcile(self, pools: dict[int, _Pool]) -> None:
-        """Make store and database agree on whose the blocks are."""
+    async def _reconcile(self, pools: dict[int, _Pool]) -> bool:
+        """Make store and database agree on whose the blocks are; False: another node has them,
+        by our name."""
         async with self._database.transaction() as tx:
             connection = await raw(tx)
-            adopted = await connection.execute(pools_sql.ADOPT, self._node, self._store.id)
             rows = await connection.fetch(pools_sql.BLOCKS, self._node)
             own = await self._own(connection)
-        if not adopted.endswith(" 0"):
-            log.warning("addresses_held_back", blocks=int(adopted.split()[-1]))
+        if not all(self._store.remembers(row["store"]) for row in rows):
+            self._forget()
+            async with self._database.transaction() as tx:
+                connection = await raw(tx)
+                if await connection.fetchval(pools_sql.TWIN, self._node):
+                    self._complain("node_name_of_another", node=self._node)
+                    return False
+                await connection.execute(pools_sql.ADOPT, self._node, self._store.id)
+                rows = await connection.fetch(pools_sql.BLOCKS, self._node)
+            log.warning("addresses_held_back", blocks=len(rows))
         here = pools_blocks.blocks(self._store)
         there = {row["id"]: row for row in rows}
         now_s = self._clock.unix_s()
         for block_id, row in there.items():
             known = here.get(block_id)
             if known is None and row["pool_id"] in pools:
-                held_s = row["held_s"] or 0.0
-                self._add(
-                    block_id,
-                    row["network"],
-                    pools[row["pool_id"]],
-                    own,
-                    held_until_s=int(now_s + held_s) + 1 if held_s else 0,
-                )
+                # Taken a moment ago, when this process was killed; or else a restored database
+                # speaks of what we had once, and any of it may be in use.
+                is_fresh = row["store"] == self._store.id and not row["is_held"]
+                held_s = 0.0 if is_fresh else row["held_s"]
+                until_s = int(now_s + held_s) + 1
+                pool = pools[row["pool_id"]]
+                self._add(block_id, row["network"], pool, own, held_until_s=until_s)
             elif known is not None and known.is_leaving:
                 await self._give_back(block_id, known)
         for block_id, known in here.items():
@@ -163,6 +174,14 @@ class PoolKeeper:
 
         await self._withdraw(pools, own)
         await self._surrender()
+        return True
+
+    def _forget(self) -> None:
+        """What this store holds is older than what the database has heard of it, or somebody
+        else's: it is believed no more."""
+        for block_id, block in pools_blocks.blocks(self._store).items():
+            pools_blocks.drop(self._store, block_id, block)
+        self._store.begin_anew()
 
     def _add(
         self, block_id: int, network: str, pool: _Pool, own: Own, *, held_until_s: int = 0
@@ -206,6 +225,7 @@ class PoolKeeper:
         if not is_due and not any(self._is_new(pool) for pool in pools.values()):
             return
         async with self._database.transaction() as tx:
+            self._store.beat()  # first: what the database has heard of, the store is at least
             await (await raw(tx)).execute(pools_sql.RENEW, self._node, self._store.id)
         self._renewed_at = now
         for pool in pools.values():

@@ -30,9 +30,16 @@ SELECT p.id, p.tenant_id, p.name, p.kind, p.prefix_length, p.block_length, p.exc
 """
 
 BLOCKS: Final = """
-SELECT id, tenant_id, pool_id, network::text, store,
-       greatest(0, extract(epoch FROM quarantined_until - now()))::float8 AS held_s
-  FROM pool_block WHERE node = $1
+SELECT b.id, b.tenant_id, b.pool_id, b.network::text, b.store,
+       b.quarantined_until IS NOT NULL AS is_held,
+       CASE WHEN b.quarantined_until IS NULL THEN p.lease_s
+            ELSE greatest(0, extract(epoch FROM b.quarantined_until - now())) END::float8 AS held_s
+  FROM pool_block AS b JOIN pool AS p ON p.id = b.pool_id WHERE b.node = $1
+"""
+
+# Whether a node of this name that is not this one tells how much it has left.
+TWIN: Final = """
+SELECT EXISTS (SELECT FROM pool_node WHERE node = $1 AND seen_at > now() - interval '30 seconds')
 """
 
 # A store that has forgotten: what it gave may be used for a lease time yet.
@@ -64,8 +71,10 @@ SELECT p.tenant_id, p.id, $4::text::cidr, $1, $2,
 
 RENEW: Final = """
 UPDATE pool_block AS b
-   SET free_at = greatest(b.free_at, now() + make_interval(secs => p.hold_s + p.lease_s))
-  FROM pool AS p WHERE p.id = b.pool_id AND b.node = $1 AND b.store = $2
+   SET store = $2,
+       free_at = greatest(b.free_at, now() + make_interval(secs => p.hold_s + p.lease_s))
+  FROM pool AS p WHERE p.id = b.pool_id AND b.node = $1
+   AND split_part(b.store, '.', 1) = split_part($2, '.', 1)
 """
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(1886351212, ($1::bigint % 2147483647)::int)"  # "pool"
@@ -109,7 +118,10 @@ RETURNING b.id, b.pool_id, b.network::text
 """  # noqa: S608 - nothing here comes from outside
 
 
-GIVE_BACK: Final = "DELETE FROM pool_block WHERE id = $1 AND node = $2 AND store = $3"
+GIVE_BACK: Final = """
+DELETE FROM pool_block
+ WHERE id = $1 AND node = $2 AND split_part(store, '.', 1) = split_part($3, '.', 1)
+"""
 
 TELL_FREE: Final = """
 INSERT INTO pool_node AS n (pool_id, node, tenant_id, free, seen_at)

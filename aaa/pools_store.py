@@ -128,6 +128,22 @@ class AddressStore:
         with self.environment.begin() as txn:
             return {pool_of(key): decode_counts(octets) for key, octets in txn.cursor(self.counted)}
 
+    def remembers(self, told: str) -> bool:
+        """Whether what the database calls this store is this one, or as it was before; not one
+        that went on where this is only a copy."""
+        name, beat = _read(told)
+        mine, last = _read(self.id)
+        return name == mine and beat <= last
+
+    def beat(self) -> None:
+        """Go by a new number, which no copy of before has."""
+        name, beat = _read(self.id)
+        self._call(f"{name}.{beat + 1}")
+
+    def begin_anew(self) -> None:
+        """Be another store than any that the database has heard of."""
+        self._call(uuid.uuid4().hex)
+
     def close(self) -> None:
         self.environment.close()
 
@@ -272,11 +288,21 @@ class AddressStore:
             here = cursor.next()
         return found
 
+    def _call(self, name: str) -> None:
+        with self.environment.begin(write=True) as txn:
+            txn.put(_ID, name.encode(), db=self.meta)
+        self.id = name
+
     def _named(self) -> str:
-        """What the database knows this store by; another is one that remembers nothing."""
+        """What the database knows this store by: a name, and how often it was told."""
         with self.environment.begin(write=True) as txn:
             found = txn.get(_ID, db=self.meta)
             if found is None:
                 found = uuid.uuid4().hex.encode()
                 txn.put(_ID, found, db=self.meta)
             return bytes(found).decode()
+
+
+def _read(told: str) -> tuple[str, int]:
+    name, _, beat = told.partition(".")
+    return name, int(beat or 0)

@@ -96,6 +96,11 @@ class Isp:
     def node(self, name: str = "a", directory: str = "") -> Node:
         return node(name, self.path / (directory or name), self.database)
 
+    async def after_a_loss(self) -> Node:
+        """Node a on another disk, a minute after its end."""
+        await self.sql.execute("UPDATE pool_node SET seen_at = now() - interval '1 minute'")
+        return self.node(directory="another disk")
+
     async def pool(self, *networks: str, **more: object) -> int:
         return await make_pool(self.sql, self.tenant_id, networks, **more)  # type: ignore[arg-type]
 

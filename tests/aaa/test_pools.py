@@ -240,7 +240,7 @@ async def test_a_session_that_does_not_tell_its_address_keeps_it(world: Isp) -> 
     assert a.free(pool) == 3
     # Also where its node is gone for good, and so is all that it remembered.
     a.store.close()
-    again = world.node(directory="another disk")
+    again = await world.after_a_loss()
     await again.keeper.keep()
     again.clock.at += LEASE_S + 5
     await again.keeper.keep()
@@ -306,7 +306,7 @@ async def test_a_node_that_lost_its_memory_gives_nothing_of_before_for_a_lease_t
     live = next(iter(given))
     await world.session(live)
     a.store.close()
-    again = world.node(directory="another disk")
+    again = await world.after_a_loss()
     await again.keeper.keep()
     with pytest.raises(NoAddress):
         again.lease(pool, 9)

@@ -1,5 +1,6 @@
 """Addresses of ours where everything goes wrong at the wrong moment: still one owner each (P14)."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest_asyncio
 
 from aaa.pools_store import NoAddress
 from tests.aaa.pooling import Isp, Node, pooled_isp
+
+LEASE_S = 3600
 
 
 @pytest_asyncio.fixture
@@ -45,3 +48,67 @@ async def test_a_network_that_moves_to_another_pool_is_given_there_when_it_is_fr
         a.clock.at += 10
     assert a.free(new) == 16
     assert a.free(old) == 16
+
+
+async def test_a_node_that_dies_as_it_finds_its_memory_lost_holds_all_back_when_it_is_back(
+    world: Isp,
+) -> None:
+    pool, a = await world.pool("10.0.0.0/30"), world.node()
+    await a.keeper.keep()
+    live = a.lease(pool, 1)
+    await world.session(live)
+    await a.keeper.keep()
+    a.store.close()
+    again = world.node(directory="another disk")
+    # It is killed between the word to the database and its own store, and is off for a day.
+    await world.sql.execute(
+        "UPDATE pool_block SET store = $1, quarantined_until = now() - interval '1 day'",
+        again.store.id,
+    )
+    await again.keeper.keep()
+    assert live not in all_of(again, pool, 10)
+    again.clock.at += 5
+    await again.keeper.keep()
+    assert len(all_of(again, pool, 10)) == 3
+
+
+async def test_two_nodes_of_one_name_never_give_one_address(world: Isp) -> None:
+    pool = await world.pool("10.0.0.0/28")
+    a, twin = world.node("a"), world.node("a", "a copied machine")
+    given: list[str] = []
+    for step in range(40):
+        for number, one in enumerate((a, twin)):
+            await one.keeper.keep()
+            try:
+                given.append(one.lease(pool, 1_000 * number + step + 1))
+            except NoAddress:
+                continue
+            await world.session(given[-1], nonce=f"{step} {number}")
+        for one in (a, twin):
+            one.clock.at += LEASE_S / 10
+    assert len(given) > 0
+    assert len(given) == len(set(given))
+
+
+async def test_a_store_that_was_restored_from_a_copy_gives_nothing_of_before(world: Isp) -> None:
+    pool, a = await world.pool("10.0.0.0/28"), world.node()
+    await a.keeper.keep()
+    a.store.close()
+    shutil.copytree(world.path / "a", world.path / "copy")
+    a = world.node()
+    a.clock.at += 100
+    await a.keeper.keep()
+    lives = {a.lease(pool, number) for number in range(1, 5)}
+    a.clock.at += 100
+    await a.keeper.keep()
+    a.store.close()
+    await world.sql.execute("UPDATE pool_node SET seen_at = now() - interval '1 minute'")
+    again = world.node(directory="copy")
+    again.clock.at += 200
+    await again.keeper.keep()
+    assert not lives & all_of(again, pool, 10)
+    for live in lives:
+        await world.session(live, nonce=live)
+    again.clock.at += LEASE_S + 5
+    await again.keeper.keep()
+    assert len(all_of(again, pool, 30) - lives) == 12

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from aaa.enforcement import State
+from aaa.enforcement_status import EnforcementStatus
 from aaa.status import ReplicatorStatus, WorkerStatus
 from accounting.status import LATE_AFTER_S, IngestStatus
 from core import status
@@ -35,6 +37,7 @@ class Health:
     subscribers: int | None
     accounting: AccountingHealth
     empty_pools: tuple[str, ...] = ()  # of which this node has no address to give
+    enforcement: tuple[str, ...] = ()  # what keeps sessions from having what they should have
 
 
 def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
@@ -46,9 +49,10 @@ def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
     alive = sum(1 for _, said_at in workers.values() if _is_fresh(said_at, now_s))
     accounting = _accounting(directory, [said for said, _ in workers.values()], now_s)
     serving = alive > 0 or not logs_in
+    enforcement = _enforcement(directory, now_s)
     replicator = status.read(directory, "replicator", ReplicatorStatus).get("replicator")
     if replicator is None:
-        return Health(serving, alive, "away", None, None, accounting)
+        return Health(serving, alive, "away", None, None, accounting, enforcement=enforcement)
     said, said_at = replicator
     connected = said.connected and _is_fresh(said_at, now_s)
     return Health(
@@ -59,6 +63,7 @@ def assess(directory: Path, now_s: float, *, logs_in: bool = True) -> Health:
         said.subscribers,
         accounting,
         tuple(sorted({one.pool for one in said.pools if one.is_empty})),
+        enforcement,
     )
 
 
@@ -86,6 +91,18 @@ def _accounting(directory: Path, workers: Sequence[WorkerStatus], now_s: float) 
     return AccountingHealth(said.waiting, round(max(0.0, oldest_s), 3), tuple(sorted(alarms)))
 
 
+def _enforcement(directory: Path, now_s: float) -> tuple[str, ...]:
+    """A node may enforce nothing, where another does; then there is nothing to say."""
+    found = status.read(directory, "enforcement", EnforcementStatus).get("enforcement")
+    if found is None or not _is_fresh(found[1], now_s):
+        return ()
+    said = found[0]
+    alarms = [f"nas-silent: {name}" for name in said.silent_nases]
+    if stopped := said.rows.get(State.STOPPED, 0):
+        alarms.append(f"refused: {stopped} sessions, see turnpike enforcement list")
+    return tuple(alarms)
+
+
 class HealthPage:
     """GET /healthz: 200 while logins are answered, else 503."""
 
@@ -107,6 +124,7 @@ class HealthPage:
                 "addresses": {
                     "alarms": [f"pool-empty: {name}" for name in health.empty_pools],
                 },
+                "enforcement": {"alarms": health.enforcement},
                 "accounting": {
                     "waiting": health.accounting.waiting,
                     "oldest_s": health.accounting.oldest_s,

@@ -24,6 +24,7 @@ from core import status
 from core.clock import Clock
 from core.jobs_status import JobsStatus
 from core.radius.counters import LATENCY_BOUNDS_S
+from web.enforcement_metrics import enforcement
 from web.quality_metrics import quality
 
 _NAS = ("worker", "tenant", "nas")
@@ -97,6 +98,7 @@ class NodeCollector(Collector):
         jobs = status.read(self._directory, "jobs", JobsStatus)
         for working, _ in jobs.values():
             yield from _of_jobs(working)
+        yield from enforcement(self._directory)
         yield from quality(self._directory)
 
 

@@ -51,6 +51,7 @@ class Enforcing:
     whole: Pass
     sender: Sender
     rows: Rows
+    node: NodeDatabase
     app: Database
     vault: Vault
     numbers: Iterable[int] = field(default_factory=lambda: iter(range(1, 10_000_000)))
@@ -173,6 +174,7 @@ async def enforcing(
             Pass(rows, judge, view, Clock()),
             Sender(rows, node, app, vault, Clock(), judge.woken, per_s=per_s, in_flight=8),
             rows,
+            node,
             app,
             vault,
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from aaa.enforcement_status import EnforcementStatus
 from aaa.status import ReplicatorStatus, WorkerStatus
 from accounting.spool import SpoolStatus
 from accounting.status import LATE_AFTER_S, IngestStatus
@@ -117,3 +118,14 @@ def test_a_spool_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     worker(tmp_path, 1, spool=replace(EMPTY, is_alarming=True, refusing="spool-full"))
     ingest(tmp_path)
     assert assess(tmp_path, NOW).accounting.alarms == ("spool-filling", "spool-full")
+
+
+def test_a_nas_that_is_silent_to_coa_is_an_alarm_and_refusals_are_counted(tmp_path: Path) -> None:
+    said = EnforcementStatus(1, {"stopped": 2, "due": 9}, {}, ["bras-1"], 0, 0, 0.0, 0, 0, [])
+    status.write(tmp_path, "enforcement", said)
+    os.utime(tmp_path / "enforcement.json", (NOW, NOW))
+    assert assess(tmp_path, NOW).enforcement == (
+        "nas-silent: bras-1",
+        "refused: 2 sessions, see turnpike enforcement list",
+    )
+    assert assess(tmp_path, NOW + FRESH_S + 1).enforcement == (), "nobody says so any more"

@@ -33,6 +33,7 @@ RENEW_EVERY_S: Final = 60.0
 BLOCKS_AT_ONCE_MAX: Final = 64
 RETRY_S: Final = 5.0  # where there was nothing to take
 COMPLAIN_EVERY_S: Final = 60.0
+JUMP_S: Final = 5.0  # less is a clock that is being adjusted
 
 Own = dict[int, tuple[Span, ...]]
 """By block: what subscribers have of their own.  It is not given to anybody."""
@@ -82,6 +83,7 @@ class PoolKeeper:
         self._known = _Known()
         self._sync = PoolSync(node, store, database, clock)
         self._renewed_at = float("-inf")
+        self._ahead_s = clock.unix_s() - clock.monotonic()
         self._told: dict[int, PoolState] = {}
         self._withdrawn: dict[int, tuple[PoolSpec, tuple[Span, ...]]] = {}
         self._foreign: set[int] = set()  # blocks that their pool has no more
@@ -110,11 +112,25 @@ class PoolKeeper:
             return
         if not await self._reconcile(pools):
             return
+        specs = {pool.id: (pool.tenant_id, pool.spec) for pool in pools.values()}
+        if jump_s := self._clock_was_set():
+            self._renewed_at = float("-inf")
+            await self._sync.shift(specs, jump_s)
         await self._renew(pools)
         await self._refill(pools)
-        await self._sync.step({pool.id: (pool.tenant_id, pool.spec) for pool in pools.values()})
+        await self._sync.step(specs)
         await self._tell_free()
         self._warn()
+
+    def _clock_was_set(self) -> float:
+        """By how much since it was asked last, in seconds; 0: it was not."""
+        ahead_s = self._clock.unix_s() - self._clock.monotonic()
+        jump_s = ahead_s - self._ahead_s
+        if abs(jump_s) < JUMP_S:
+            return 0.0
+        self._ahead_s = ahead_s
+        log.warning("clock_was_set", seconds=round(jump_s, 1))
+        return jump_s
 
     def status(self) -> list[PoolStatus]:
         """What this node has; also while the database is away."""

@@ -79,10 +79,10 @@ class PoolNetwork(Base):
 class PoolBlock(Base):
     """Addresses that one node has for itself; what nobody has is in no row.
 
-    `store` names the node's memory of what it gave, and how often it was told: if that is another,
-    or older, the memory was lost, and until `quarantined_until` any address may be in use.  From `free_at` on
-    another node may take it: this one has been gone for so long that it gives no more, and
-    what it gave last has run out.
+    `store` names the node's memory of what it gave, and how often it was told: if that is
+    another, or older, the memory was lost, and until `quarantined_until` any address may be in
+    use.  From `free_at` on another node may take it: this one has been gone for so long that it
+    gives no more, and what it gave last has run out.
     """
 
     __tablename__ = "pool_block"

@@ -6,15 +6,17 @@ when a lease is due, the sessions tell when they were last heard of.  Until the 
 answered, nothing that is due is free.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
+from math import inf
 from typing import Final
 
 import structlog
 
 from aaa import pools_blocks, pools_sql
-from aaa.pools_plan import PoolSpec, network_of
+from aaa.pools_plan import ITEMS_MAX, PoolSpec, network_of
 from aaa.pools_records import LEASED, Held, key_of, subscriber_of
 from aaa.pools_store import AddressStore
 from core.clock import Clock
@@ -48,6 +50,22 @@ class PoolSync:
         for _ in range(ROUNDS_MAX):
             if await self._tell(pools) < ITEMS_AT_ONCE:
                 break
+
+    async def shift(self, pools: Pools, jump_s: float) -> None:
+        """The wall's clock was set, and leases end when they would have ended."""
+        now_s = self._clock.unix_s()
+        held = [
+            one for one in pools_blocks.due(self._store, inf, ITEMS_MAX) if one.pool_id in pools
+        ]
+        for start in range(0, len(held), ITEMS_AT_ONCE):
+            # What was given since by a clock that went back ends in time as it is.
+            shifted = [
+                (one, int(one.item.until_s + jump_s))
+                for one in held[start : start + ITEMS_AT_ONCE]
+                if jump_s > 0 or one.item.until_s > now_s + pools[one.pool_id][1].lease_s
+            ]
+            pools_blocks.settle(self._store, shifted)
+            await asyncio.sleep(0)
 
     async def _tell(self, pools: Pools) -> int:
         found = pools_blocks.unsaid(self._store, ITEMS_AT_ONCE)

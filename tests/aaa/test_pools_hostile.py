@@ -112,3 +112,30 @@ async def test_a_store_that_was_restored_from_a_copy_gives_nothing_of_before(wor
     again.clock.at += LEASE_S + 5
     await again.keeper.keep()
     assert len(all_of(again, pool, 30) - lives) == 12
+
+
+async def test_a_clock_that_is_set_forward_ends_no_lease(world: Isp) -> None:
+    pool, a = await world.pool("10.0.0.0/30"), world.node()
+    await a.keeper.keep()
+    live = a.lease(pool, 1)  # its session's Start is on its way
+    a.clock.wall_ahead_s += 86_400
+    a.clock.at += 1
+    await a.keeper.keep()
+    others = all_of(a, pool, 10)  # they are given, whatever the hour
+    assert len(others) == 3
+    assert live not in others
+    a.clock.at += LEASE_S + 1
+    await a.keeper.keep()
+    assert a.free(pool) == 4
+
+
+async def test_a_clock_that_is_set_back_leaks_nothing(world: Isp) -> None:
+    pool, a = await world.pool("10.0.0.0/30"), world.node()
+    await a.keeper.keep()
+    a.lease(pool, 1)
+    a.clock.wall_ahead_s -= 86_400
+    a.clock.at += 1
+    await a.keeper.keep()
+    a.clock.at += LEASE_S + 1
+    await a.keeper.keep()
+    assert a.free(pool) == 4

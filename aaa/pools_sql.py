@@ -175,6 +175,15 @@ UPDATE pool_lease AS l SET ended_at = now()
  WHERE l.tenant_id = o.tenant_id AND l.address = o.address
 """
 
+# The logins of sessions that are known by whose address they have.
+NAMED: Final = """
+SELECT p.subscriber_id, p.class_nonce
+  FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::float8[])
+       AS v (tenant_id, subscriber_id, address, started_s)
+  JOIN pool_lease AS p ON p.tenant_id = v.tenant_id AND p.address = network(v.address::inet)
+   AND p.subscriber_id = v.subscriber_id AND p.given_at <= to_timestamp(v.started_s)
+"""
+
 # Up to when all that was heard is counted, as seconds ago: an Interim may wait on a node's disk.
 # A node that has not said so for longer is gone, as far as a lease of so many seconds goes.
 COUNTED: Final = """

@@ -10,7 +10,7 @@ The database may be away for as long as it likes: the directory stays as it was.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aaa import rows
 from aaa.directory import KEYS_PER_COMMIT_MAX, DirectoryWriter
-from aaa.records import NasRecord, SubscriberRecord
+from aaa.records import NasRecord, ProfileRecord, SubscriberRecord
 from core.changes import CHANNEL, cluster_identity
 from core.clock import Clock
 from core.db import NodeDatabase, raw
@@ -85,14 +85,19 @@ class Replicator:
         clock: Clock,
         *,
         errands: Sequence[Errand] = (),
+        stock: Errand | None = None,
     ) -> None:
-        """`errands` are run every second while the database is there: shipping, pruning."""
+        """`errands` are run every second while the database is there: shipping, pruning.
+
+        `stock` is run before logins learn of a pool: then there is something to give.
+        """
         self.progress = Progress(subscribers=writer.count())
         self._database = database
         self._writer = writer
         self._dictionary = dictionary
         self._clock = clock
         self._errands = errands
+        self._stock = stock
         self._mark: tuple[bytes, int] | None = None  # ahead of the one that is written down
         self._mark_written_at = float("-inf")
         self._applied: set[int] = set()  # changes above the mark that are done already
@@ -146,12 +151,15 @@ class Replicator:
             for errand in self._errands:
                 if not self.progress.connected:
                     break
-                name = getattr(errand, "__qualname__", type(errand).__name__)
-                try:
-                    async with within(STATEMENT_TIMEOUT_S, f"errand {name}"):
-                        await errand()
-                except DATABASE_ERRORS as error:
-                    log.warning("errand_failed", errand=name, error=in_a_line(error))
+                await self._run(errand)
+
+    async def _run(self, errand: Errand) -> None:
+        name = getattr(errand, "__qualname__", type(errand).__name__)
+        try:
+            async with within(STATEMENT_TIMEOUT_S, f"errand {name}"):
+                await errand()
+        except DATABASE_ERRORS as error:
+            log.warning("errand_failed", errand=name, error=in_a_line(error))
 
     async def catch_up(self) -> None:
         """Bring the directory to the state of now."""
@@ -254,6 +262,8 @@ class Replicator:
             row["id"]: rows.profile_of(row)
             for row in await connection.fetch(rows.PROFILES, timeout=STATEMENT_TIMEOUT_S)
         }
+        if self._stock is not None and _pools(profiles) - _pools(before):
+            await self._run(self._stock)
         self._writer.put_tables(nases, profiles)
         counting = [
             one
@@ -277,3 +287,7 @@ class Replicator:
             from_text(row["username"]),
             rows.subscriber_of(row, self._dictionary),
         )
+
+
+def _pools(profiles: Mapping[int, ProfileRecord]) -> set[int]:
+    return {pool.id for profile in profiles.values() for pool in profile.pools}

@@ -67,6 +67,7 @@ async def run(
         loader.load(),
         clock,
         errands=(*([addresses.keep] if gives_addresses else []), shipper.ship, pruner.prune),
+        stock=addresses.keep if gives_addresses else None,
     )
     started_at = clock.unix_s()
     reporter = status.Reporter(paths.status, "replicator")
@@ -134,8 +135,13 @@ class _Addresses:
         self._clock = clock
         self._keeper: PoolKeeper | None = None
         self._retry_at = 0.0
+        self._one_at_a_time = asyncio.Lock()
 
     async def keep(self) -> None:
+        async with self._one_at_a_time:
+            await self._keep()
+
+    async def _keep(self) -> None:
         if self._keeper is None and self._clock.monotonic() >= self._retry_at:
             self._retry_at = self._clock.monotonic() + OPEN_AGAIN_S
             try:

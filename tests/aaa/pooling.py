@@ -92,6 +92,7 @@ class Isp:
     tenant_id: int
     database: NodeDatabase
     path: Path
+    url: str
 
     def node(self, name: str = "a", directory: str = "") -> Node:
         return node(name, self.path / (directory or name), self.database)
@@ -127,5 +128,5 @@ class Isp:
 async def pooled_isp(url: str, path: Path) -> AsyncIterator[Isp]:
     database = NodeDatabase(url)
     async with isp(url) as one:
-        yield Isp(one.sql, one.tenant_id, database, path)
+        yield Isp(one.sql, one.tenant_id, database, path, url)
     await database.dispose()

@@ -63,12 +63,15 @@ class Replica:
 
 @asynccontextmanager
 async def replica(
-    url: str, environment: lmdb.Environment, errands: Sequence[Errand] = ()
+    url: str,
+    environment: lmdb.Environment,
+    errands: Sequence[Errand] = (),
+    stock: Errand | None = None,
 ) -> AsyncIterator[Replica]:
     """A replicator that runs, with a directory that is current when the block begins."""
     database = NodeDatabase(url)
     writer = DirectoryWriter(environment)
-    one = Replicator(database, writer, DICTIONARY, Clock(), errands=errands)
+    one = Replicator(database, writer, DICTIONARY, Clock(), errands=errands, stock=stock)
     running = asyncio.create_task(one.run())
     try:
         await eventually(lambda: one.progress.connected or running.done(), 20.0)

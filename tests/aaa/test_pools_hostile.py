@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from aaa.pools_store import NoAddress
 from tests.aaa.pooling import Isp, Node, pooled_isp
+from tests.aaa.replica import environment_at, eventually, replica
 
 LEASE_S = 3600
 
@@ -139,3 +140,21 @@ async def test_a_clock_that_is_set_back_leaks_nothing(world: Isp) -> None:
     a.clock.at += LEASE_S + 1
     await a.keeper.keep()
     assert a.free(pool) == 4
+
+
+async def test_logins_hear_of_a_pool_when_there_is_something_of_it_to_give(world: Isp) -> None:
+    a, seen = world.node(), []
+    with environment_at(world.path / "directory") as environment:
+
+        async def stock() -> None:
+            seen.append([*one.profiles()])
+            await a.keeper.keep()
+
+        async with replica(world.url, environment, stock=stock) as one:
+            assert seen == []
+            pool = await world.pool("10.0.0.0/30")
+            await eventually(lambda: bool(one.profiles()))
+            assert a.free(pool) == 4
+            await world.sql.execute("UPDATE profile SET code = 'another'")
+            await eventually(lambda: "another" in one.profiles())
+            assert seen == [[]]

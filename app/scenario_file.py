@@ -180,6 +180,8 @@ def _faults(one: Table) -> Faults:
         reorder_s=one.take("reorder_s", scenario_values.positive, 0.05),
         delay_s=one.take("delay_s", scenario_values.some, 0.0),
         jitter_s=one.take("jitter_s", scenario_values.some, 0.0),
+        repeats=one.take("repeats", scenario_values.part, 0.0),
+        repeat_s=one.take("repeat_s", scenario_values.some, 60.0),
         gigawords=one.take("gigawords", values.flag, True),
         reuses_session_ids=one.take("reuses_session_ids", values.flag, False),
         coa=Coa(one.take("coa", values.one_of(*Coa), Coa.OBEY)),

@@ -70,7 +70,7 @@ class Asker:
     sends_max: int
     unbelieved: int = 0  # replies with a bad authenticator, or too late, or to nobody
     _shared: SharedSecret = field(init=False)
-    _pending: dict[int, Question] = field(default_factory=dict)
+    _pending: dict[int, Question] = field(default_factory=dict)  # in the order of `again_s`
     _waiting: deque[Question] = field(default_factory=deque)
     _next: int = 0
 
@@ -103,22 +103,26 @@ class Asker:
 
     def due_s(self) -> float | None:
         """When `tick` has something to do."""
-        return min((one.again_s for one in self._pending.values()), default=None)
+        # Each waits as long as the others, so the first to be sent is the first to be due.
+        return next((one.again_s for one in self._pending.values()), None)
 
     def tick(self, now: float) -> tuple[list[bytes], list[Question]]:
         """What to send again, and what is given up."""
-        sent, given_up = [], []
+        sent: list[bytes] = []
+        given_up: list[Question] = []
+        due_s = self.due_s()
+        if due_s is None or due_s > now:
+            return self._begin(now), given_up
         for identifier, question in list(self._pending.items()):
             if question.again_s > now:
-                continue
+                break
+            del self._pending[identifier]
             if question.sends >= self.sends_max:
-                del self._pending[identifier]
                 given_up.append(question)
-                continue
-            if question.delay_times:  # what it says has changed, so it is another packet
-                del self._pending[identifier]
+            elif question.delay_times:  # what it says has changed, so it is another packet
                 sent.append(self._send(question, now))
             else:
+                self._pending[identifier] = question  # the last one now
                 question.sends += 1
                 question.again_s = now + self.resend_after_s
                 sent.append(question.packet)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from app.simulator.asker import Answered
 from app.simulator.login import Proof
 from app.simulator.session import Session, Subscriber
 
@@ -60,7 +61,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """One event.  `took_s` is the time to the answer, where there was a question."""
+    """One event.  `took_s` is the time to the answer, where there was a question; `answer` is
+    what was asked and answered in octets, for whoever checks it again."""
 
     what: What
     session: Session | None = None
@@ -70,3 +72,4 @@ class Happened:
     detail: str = ""
     error_cause: int | None = None
     code: int = 0  # of the CoA- or Disconnect-Request
+    answer: Answered | None = None

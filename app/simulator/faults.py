@@ -29,6 +29,8 @@ class Faults:
     reorder_s: float = 0.05
     delay_s: float = 0.0
     jitter_s: float = 0.0
+    repeats: float = 0.0  # of the records: told once more, acknowledged or not
+    repeat_s: float = 60.0  # of the simulation's time, at most until then
     gigawords: bool = True  # False: counters wrap at 2^32 and nobody says so
     reuses_session_ids: bool = False  # counts from the beginning again at every reboot
     coa: Coa = Coa.OBEY

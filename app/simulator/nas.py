@@ -128,12 +128,18 @@ class Nas:
         about = answer.question.about
         if isinstance(about, Record):
             self.tell(
-                Happened(What.ACKNOWLEDGED, about.session, record=about, took_s=answer.took_s)
+                Happened(
+                    What.ACKNOWLEDGED,
+                    about.session,
+                    record=about,
+                    took_s=answer.took_s,
+                    answer=answer,
+                )
             )
         elif isinstance(about, Attempt):
             said = fields(answer.reply)
             if answer.reply.code == ACCESS_ACCEPT:
-                self._accepted(about, said, answer.took_s, now)
+                self._accepted(about, said, answer, now)
             else:
                 self._refused(What.REJECTED, about, said.text(REPLY_MESSAGE) or "", answer, now)
 
@@ -166,6 +172,10 @@ class Nas:
             status_type, made, self.box, session, now, wide=self.faults.gigawords
         )
         self._ask(told, attributes)
+        chance = self._chance(session.subscriber)
+        if self.faults.repeats and chance.random() < self.faults.repeats:
+            again_s = now + chance.random() * self.faults.repeat_s
+            self.plan(again_s, lambda _: self._ask(told, attributes))
         return told
 
     def hang_up_all(self, now: float) -> None:
@@ -208,21 +218,20 @@ class Nas:
         if self.personality.accounting_on if says_so is None else says_so:
             self._ask(*records.booted(self.personality, self.box, now))
 
-    def _accepted(self, attempt: Attempt, said: Fields, took_s: float, now: float) -> None:
+    def _accepted(self, attempt: Attempt, said: Fields, answer: Answered, now: float) -> None:
         try:
             if not attempt.proof.is_answered_by(said):
                 raise Unusable("the server does not know the password itself (MS-CHAPv2)")
             service = self.personality.read(said, self.box)
         except Unusable as why:
-            self.tell(Happened(What.UNUSABLE, attempt=attempt, took_s=took_s, detail=str(why)))
-            self._redial(attempt.subscriber, now, was_refused=True)
+            self._refused(What.UNUSABLE, attempt, str(why), answer, now)
             return
         session = self._session(attempt, service, now)
         if self._is_stopped:  # the answer came too late
-            self.tell(Happened(What.UNUSABLE, attempt=attempt, took_s=took_s, detail="hung up"))
+            self._refused(What.UNUSABLE, attempt, "hung up", answer, now)
             return
         self.sessions[session.acct_session_id] = session
-        self.tell(Happened(What.ACCEPTED, session, attempt, took_s=took_s))
+        self.tell(Happened(What.ACCEPTED, session, attempt, took_s=answer.took_s, answer=answer))
         self.report(session, events.START, now)
         self._plan_interim(session, now)
         self.look_at_end(session, now)
@@ -246,7 +255,7 @@ class Nas:
         self, what: What, attempt: Attempt, detail: str, answer: Answered | None, now: float
     ) -> None:
         took_s = answer.took_s if answer is not None else 0.0
-        self.tell(Happened(what, attempt=attempt, took_s=took_s, detail=detail))
+        self.tell(Happened(what, attempt=attempt, took_s=took_s, detail=detail, answer=answer))
         self._redial(attempt.subscriber, now, was_refused=True)
 
     def _redial(self, subscriber: Subscriber, now: float, *, was_refused: bool) -> None:

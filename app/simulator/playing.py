@@ -41,7 +41,7 @@ async def play(
     """
     pace = Pace(clock, speed=scenario.speed, behind_s=scenario.behind_s)
     async with Simulation(server, secret, seed=seed, pace=pace) as sim:
-        await _open(sim, scenario, seed)
+        await populate(sim, scenario, seed)
         began_at = clock.monotonic()
         while not stop.is_set() and (played_s := clock.monotonic() - began_at) < minutes * 60:
             progress(sim, played_s)
@@ -66,7 +66,12 @@ async def _settle(sim: Simulation, hurry: asyncio.Event) -> None:
         task.cancel()
 
 
-async def _open(sim: Simulation, scenario: Scenario, seed: int) -> None:
+async def populate(sim: Simulation, scenario: Scenario, seed: int) -> None:
+    """Open the scenario's NASes, and put its dials and events on their agendas.
+
+    Raises:
+        OSError: an address is not one of this machine's, or a CoA port is taken.
+    """
     now = sim.pace.now()
     for place in scenario.places:
         nas = await sim.add(

@@ -1,6 +1,7 @@
 """What a seed repeats, how the network's luck is drawn, and how the simulation's time goes."""
 
 import random
+from collections import Counter
 
 import pytest
 
@@ -92,3 +93,14 @@ def test_a_device_dials_again_after_a_disconnect_and_a_lamp_does_not() -> None:
         box.listen()
         said = [one.code for one in box.wait(60)]
         assert said == ([1] if redials else [])
+
+
+def test_a_box_may_tell_its_records_twice_and_they_say_the_same() -> None:
+    box = driven(MAKES["huawei"])
+    box.nas.faults = Faults(repeats=1.0, repeat_s=20.0)
+    session = box.online()
+    box.nas.end(session, 1, box.now)
+    said = [*box.said, *box.wait(20)]
+    records = Counter(one.octets[20:] for one in said if one.code == 4)
+    assert list(records.values()) == [2, 2], "Start and Stop, each twice"
+    assert len({one.octets[4:20] for one in said if one.code == 4}) == 4, "of packets of their own"

@@ -1,18 +1,15 @@
 """FreeRADIUS with a configuration of its own in a temporary directory: Debian's files are
 neither read nor changed, but for the dictionaries."""
 
-import os
 import shutil
-import signal
 import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.serving import DidNot, eventually
+from tests.peers.programs import running
 
 CONFIGURATION = """
 name = freeradius
@@ -158,28 +155,11 @@ def freeradius(program: str, secret: str, users: Mapping[str, str]) -> Iterator[
             for name, password in users.items()
         )
     )
-    log = directory / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [program, "-f", "-l", "stdout", "-d", str(directory), "-n", "radiusd"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "LC_ALL": "C"},
-        )
+    command = (program, "-f", "-l", "stdout", "-d", str(directory), "-n", "radiusd")
     try:
-        eventually(
-            lambda: "Ready to process requests" in log.read_text() or process.poll() is not None,
-            30.0,
-            lambda: log.read_text()[-3000:],
-        )
-        if process.poll() is not None:
-            raise DidNot(log.read_text()[-3000:])
-        yield FreeRadius(("127.0.0.1", auth), ("127.0.0.1", acct), ("127.0.0.1", coa))
+        with running(*command, log=directory / "log", ready="Ready to process requests"):
+            yield FreeRadius(("127.0.0.1", auth), ("127.0.0.1", acct), ("127.0.0.1", coa))
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(10)
         shutil.rmtree(directory)
 
 

@@ -6,21 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from core.clock import Clock
 from core.radius.codec import Decoded
-from core.radius.exchange import RetryPolicy
 from core.secret import Secret
-from dictionaries.loader import load
 from nas_adapters.base import Attr, Step, Verb
-from nas_adapters.coa import Acked, CoaClient, CoaResult, CoaTarget, Naked, Silent
+from nas_adapters.coa import Acked, CoaTarget, Naked, Silent
 from tests.peers.freeradius import freeradius
 from tests.peers.programs import needs
+from tests.peers.telling import told
 
 pytestmark = pytest.mark.peer
 
 SECRET = "told-by-turnpike"
-DICTIONARY = load()
-SOON = RetryPolicy(irt_s=0.12, mrd_s=3.0)
 ATTRIBUTES = (
     Attr("User-Name", "alice"),
     Attr("Acct-Session-Id", "81a00017"),
@@ -33,11 +29,6 @@ SLOWER = (*ATTRIBUTES, Attr("Mikrotik-Rate-Limit", "1M/2M"), Attr("Session-Timeo
 def box() -> Iterator[CoaTarget]:
     with freeradius(needs("freeradius"), SECRET, {}) as server:
         yield CoaTarget(*server.coa, Secret(SECRET.encode()))
-
-
-async def told(target: CoaTarget, step: Step) -> CoaResult:
-    async with CoaClient(DICTIONARY, Clock(), policy=SOON) as client:
-        return await client.send(target, step)
 
 
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "not signed"])

@@ -1,11 +1,8 @@
 """net-snmp's agent: SNMPv3 with both keys, and the interfaces of this machine."""
 
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +11,7 @@ from core.secret import Secret
 from nas_adapters import snmp, snmp_system
 from nas_adapters.api_access import SnmpAccess
 from nas_adapters.trouble import NoAnswer, NotLetIn
-from tests.peers.programs import needs
+from tests.peers.programs import needs, running
 
 pytestmark = pytest.mark.peer
 
@@ -42,16 +39,13 @@ def v3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnmpAccess]:
         port: int = unused.getsockname()[1]
     configuration = directory / "snmpd.conf"
     configuration.write_text(CONFIGURATION.format(port=port) + USERS)
-    log = directory / "log"
-    with log.open("w") as told:
-        process = subprocess.Popen(
-            [program, "-f", "-Lo", "-C", "-c", str(configuration), "-I", "-smux"],
-            stdout=told,
-            stderr=told,
-            env={"SNMP_PERSISTENT_DIR": str(directory), "PATH": "/usr/sbin:/usr/bin"},
-        )
-    try:
-        _wait_until_it_listens(process, log)
+    command = (program, "-f", "-Lo", "-C", "-c", str(configuration), "-I", "-smux")
+    with running(
+        *command,
+        log=directory / "log",
+        ready="NET-SNMP version",
+        SNMP_PERSISTENT_DIR=str(directory),
+    ):
         yield SnmpAccess(
             nas="bras-1",
             host="127.0.0.1",
@@ -61,17 +55,6 @@ def v3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnmpAccess]:
             auth_key=Secret(b"auth-passphrase"),
             privacy_key=Secret(b"privacy-passphrase"),
         )
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def _wait_until_it_listens(process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
-    while "NET-SNMP version" not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
 
 
 async def test_v3_proves_and_hides_its_messages(v3: SnmpAccess) -> None:

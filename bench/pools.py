@@ -134,7 +134,7 @@ def storm(
                 process = slot.process
                 if process is None or (not process.is_alive() and told < share):
                     slot.lives += 1
-                    slot.next_kill = told + chance.randrange(1, max(2, 2 * logins // (kills + 1)))
+                    slot.next_kill = told + chance.randrange(1, max(2, logins // (kills + 1)))
                     first = (slot.number * 1_000 + slot.lives) * 100_000
                     slot.process = _started(
                         giver, slot.path, pool_id, first, share - told, slot.log, pause_s

@@ -6,7 +6,8 @@ positions: a long transaction elsewhere holds a position back, and no record.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -26,13 +27,32 @@ from nas_adapters.profile import ServiceProfile
 log = structlog.get_logger()
 
 DIRECTORY_WITHIN_S: Final = 5.0
-_LOOK_S: Final = 0.02
-AT_ONCE: Final = 250  # sessions in one turn: some milliseconds
-PAGE: Final = 5_000
+LOOK_S: Final = 0.05
+GATHER_S: Final = 0.01  # many are suspended together
+AT_ONCE: Final = 100  # sessions in one turn: a few milliseconds
+PAGE: Final = 1_000
 
 
 class DirectoryBehind(TimeoutError):
     """This node's directory has not got a change in time; the job is tried again."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Somebody whom jobs wait for."""
+
+    until: float
+    futures: list[asyncio.Future[int]]
+
+    def tell(self, differing: int) -> None:
+        for future in self.futures:
+            if not future.done():
+                future.set_result(differing)
+
+    def fail(self, error: Exception) -> None:
+        for future in self.futures:
+            if not future.done():
+                future.set_exception(error)
 
 
 class Judge:
@@ -47,26 +67,53 @@ class Judge:
         self._node = node
         self._dictionary = dictionary
         self._clock = clock
+        self._asked = asyncio.Event()
+        self._waiting: dict[int, _Asked] = {}
+
+    async def run(self) -> None:
+        """Look after those that `subscriber` was called for; until cancelled."""
+        while True:
+            await self._asked.wait()
+            await asyncio.sleep(GATHER_S)
+            self._asked.clear()
+            asked, self._waiting = self._waiting, {}
+            try:
+                await self._look_after(asked)
+            except Exception as error:  # noqa: BLE001 - told to the jobs that asked, whatever it is
+                for one in asked.values():
+                    one.fail(error)
 
     async def subscriber(self, number: int) -> int:
         """Look after one, whose change may just have been made; how many sessions differ.
 
+        Those that are asked for together are looked after together.
+
         Raises:
             DirectoryBehind: this node does not know of it yet.
         """
-        await self._until(lambda: self._has_subscriber(number), f"subscriber {number}")
-        return await self.sessions(await self._rows.of_subscribers([number]))
+        future = asyncio.get_running_loop().create_future()
+        until = self._clock.monotonic() + DIRECTORY_WITHIN_S
+        self._waiting.setdefault(number, _Asked(until, [])).futures.append(future)
+        self._asked.set()
+        differing: int = await future
+        return differing
 
     async def subscribers(self, numbers: Sequence[int]) -> int:
         """Look after those for whom no record changed, but the time."""
-        return await self.sessions(await self._rows.of_subscribers(numbers)) if numbers else 0
+        if not numbers:
+            return 0
+        return len(await self.sessions(await self._rows.of_subscribers(numbers)))
 
     async def profile(self, tenant_id: int, number: int) -> int:
         """Look after all who have this plan, which was changed."""
-        await self._until(lambda: self._has_profile(number), f"profile {number}")
+        deadline = self._clock.monotonic() + DIRECTORY_WITHIN_S
+        while not await self._has_profile(number):
+            if self._clock.monotonic() > deadline:
+                raise DirectoryBehind(f"the directory of this node has an old plan {number}")
+            await asyncio.sleep(LOOK_S)
         differing = after = 0
         while page := await self._rows.of_profile(tenant_id, number, after, PAGE):
-            differing += await self.sessions(page)
+            differing += len(await self.sessions(page))
             after = page[-1].id
         return differing
 
@@ -86,6 +133,7 @@ class Judge:
             return False
         if not session.subscriber_id:
             return True
+        await self.subscriber(session.subscriber_id)  # and so the directory has him
         with self._view.turn():
             entitled = self._view.entitled(session, int(self._clock.unix_s()))
         if entitled is not None:
@@ -93,8 +141,8 @@ class Judge:
             self.woken.set()
         return True
 
-    async def sessions(self, sessions: Sequence[Live], *, is_pass: bool = False) -> int:
-        """Compare them, and store what follows; how many differ from what they should have."""
+    async def sessions(self, sessions: Sequence[Live], *, is_pass: bool = False) -> list[Live]:
+        """Compare them, and store what follows; those that differ from what they should have."""
         wishes: list[Wish] = []
         cancelled: list[Wish] = []
         nobodys: list[Wish] = []
@@ -125,23 +173,35 @@ class Judge:
         await self._rows.wish(cancelled, state=State.DONE)
         if wishes:
             self.woken.set()
-        return len(wishes)
+        return [one.session for one in wishes]
 
-    async def _until(self, is_so: Callable[[], Awaitable[bool]], what: str) -> None:
-        deadline = self._clock.monotonic() + DIRECTORY_WITHIN_S
-        wait_s = _LOOK_S
-        while not await is_so():
-            if self._clock.monotonic() > deadline:
-                raise DirectoryBehind(f"the directory of this node has an old {what}")
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 1.5, 0.25)
-
-    async def _has_subscriber(self, number: int) -> bool:
-        async with self._node.transaction() as tx:
-            found = await (await raw(tx)).fetch(tables.SUBSCRIBERS_BY_ID, [number])
-        fresh = tables.subscriber_of(found[0], self._dictionary) if found else None
+    async def _look_after(self, asked: dict[int, _Asked]) -> None:
+        fresh = await self._fresh(list(asked))
+        current = []
         with self._view.turn():
-            return _without_sessions(self._view.subscriber(number)) == _without_sessions(fresh)
+            for number in asked:
+                known = _without_sessions(self._view.subscriber(number))
+                if known == _without_sessions(fresh.get(number)):
+                    current.append(number)
+        differing: dict[int, int] = {}
+        if current:
+            sessions = await self._rows.of_subscribers(current)
+            for session in await self.sessions(sessions):
+                differing[session.subscriber_id] = differing.get(session.subscriber_id, 0) + 1
+        now = self._clock.monotonic()
+        for number, one in asked.items():
+            if number in current:
+                one.tell(differing.get(number, 0))
+            elif now > one.until:
+                one.fail(DirectoryBehind(f"the directory of this node has an old {number}"))
+            else:
+                self._waiting.setdefault(number, _Asked(one.until, [])).futures += one.futures
+                self._asked.set()
+
+    async def _fresh(self, numbers: list[int]) -> dict[int, SubscriberRecord]:
+        async with self._node.transaction() as tx:
+            found = await (await raw(tx)).fetch(tables.SUBSCRIBERS_BY_ID, numbers)
+        return {row["id"]: tables.subscriber_of(row, self._dictionary) for row in found}
 
     async def _has_profile(self, number: int) -> bool:
         async with self._node.transaction() as tx:

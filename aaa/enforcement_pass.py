@@ -75,7 +75,7 @@ class Pass:
         for tenant_id in await self._rows.tenants():
             after = 0
             while page := await self._rows.open_of(tenant_id, after, PAGE):
-                differing += await self._judge.sessions(page, is_pass=True)
+                differing += len(await self._judge.sessions(page, is_pass=True))
                 sessions += len(page)
                 after = page[-1].id
         if revived:

@@ -110,9 +110,11 @@ async def opened(
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(_send(one, dictionary, clock, stop))
             keeping = tasks.create_task(_upkeep(one, stop))
+            judging = tasks.create_task(judge.run())
             yield one
             stop.set()
             await asyncio.wait([sending, keeping])
+            judging.cancel()
     finally:
         environment.close()
 

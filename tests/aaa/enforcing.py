@@ -115,6 +115,19 @@ class Enforcing:
         )
         return number
 
+    async def is_current(self, subscriber_id: int) -> None:
+        """Wait until the directory has what was written of him."""
+
+        async def has() -> bool:
+            fresh = (await self.judge._fresh([subscriber_id])).get(subscriber_id)
+            self.replica.directory.begin_turn()
+            try:
+                return self.replica.directory.subscriber_of(subscriber_id) == fresh
+            finally:
+                self.replica.directory.end_turn()
+
+        await until(has)
+
     async def stops(self, session_id: int) -> None:
         await self.sql.execute("UPDATE session SET stopped_at = now() WHERE id = $1", session_id)
 
@@ -156,9 +169,7 @@ class Enforcing:
 
 
 @asynccontextmanager
-async def enforcing(
-    url: str, directory: Path, *, per_s: float = 150.0, sends: bool = True
-) -> AsyncIterator[Enforcing]:
+async def enforcing(url: str, directory: Path, *, per_s: float = 150.0) -> AsyncIterator[Enforcing]:
     """A running replicator and a sender that sends."""
     environment = environment_at(directory / "directory")
     node, app = NodeDatabase(url, connections_max=5), Database(url)
@@ -179,13 +190,16 @@ async def enforcing(
             vault,
         )
         stop = asyncio.Event()
-        running = asyncio.create_task(send(one.sender, stop)) if sends else None
+        sending, judging = (
+            asyncio.create_task(send(one.sender, stop)),
+            asyncio.create_task(judge.run()),
+        )
         try:
             yield one
         finally:
             stop.set()
-            if running is not None:
-                await running
+            await sending
+            judging.cancel()
             await node.dispose()
             await app.dispose()
 

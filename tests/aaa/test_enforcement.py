@@ -252,7 +252,7 @@ async def test_the_pass_finds_what_no_job_told_of(fresh_database_url: str, tmp_p
         await isp.hold(bob)
         await isp.sql.execute("DELETE FROM subscriber WHERE id = $1", carol)
         await eventually(lambda: isp.replica.subscriber(isp.isp.tenant_id, b"carol") is None)
-        await isp.judge._until(lambda: isp.judge._has_subscriber(bob), "bob")
+        await isp.is_current(bob)
         await isp.whole.run()
         assert (isp.whole.sessions, isp.whole.differing) == (3, 2)
         for one in sessions[1:]:
@@ -405,7 +405,7 @@ async def test_a_thousand_ends_keep_the_pace_that_spares_a_storm(
             "INSERT INTO hold (tenant_id, subscriber_id, source)"
             " SELECT tenant_id, id, 'staff' FROM subscriber"
         )
-        await isp.judge._until(lambda: isp.judge._has_subscriber(everybody[-1]), "the last")
+        await isp.is_current(everybody[-1])
         began = time.monotonic()
         await isp.judge.subscribers(everybody)
         await until(lambda: len({asked.first(44) for asked in box.asked}) == 1000, 30)

@@ -20,11 +20,20 @@ from tests.asking import (
     pap_request,
     tlv,
 )
-from tests.nas_adapters.asked import Asked, ack, is_authentic
+from tests.nas_adapters.asked import Asked, is_authentic, reply
 from tests.serving import PASSWORD, SECRET, Turnpike
 
 START, STOP, INTERIM = 1, 2, 3
 KEY = SECRET.encode()
+
+
+def agrees(asked: Asked) -> bytes:
+    return reply(asked.octets, asked.code + 1, secret=KEY)
+
+
+def refuses(cause: int) -> Callable[[Asked], bytes]:
+    """With this Error-Cause."""
+    return lambda asked: reply(asked.octets, asked.code + 2, tlv(101, cause), secret=KEY)
 
 
 class Box:
@@ -34,7 +43,7 @@ class Box:
         self.house = house
         self.host = host
         self.asked: list[tuple[float, Asked]] = []
-        self.obeys: Callable[[Asked], bytes | None] = lambda asked: ack(asked.octets)
+        self.obeys: Callable[[Asked], bytes | None] = agrees
         self.online: dict[bytes, bytes] = {}  # Acct-Session-Id -> the attributes of its reports
         self._identifiers = itertools.cycle(range(256))
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -14,6 +14,7 @@ HOT = (
     "aaa/credentials.py",
     "aaa/directory.py",
     "aaa/facts.py",
+    "aaa/finding.py",
     "aaa/methods/chap.py",
     "aaa/methods/choose.py",
     "aaa/methods/context.py",

@@ -16,6 +16,7 @@ from aaa.decisions import DecisionLog, DecisionRecord
 from aaa.device import device_of
 from aaa.directory import Directory
 from aaa.facts import facts_of
+from aaa.finding import DEVICE, find
 from aaa.live import Live
 from aaa.methods.choose import prove
 from aaa.methods.context import ProofContext
@@ -123,20 +124,21 @@ class Access:
         """Decide one authentic Access-Request.  `now` is monotonic; holds and limits of time are
         in wall-clock terms, so that is asked here."""
         del source
-        nas = self.nases.record(client.id)
-        if nas is None:  # removed since the packet was matched: as if never known
+        known = self.nases.known(client.id)
+        if known is None:  # removed since the packet was matched: as if never known
             return None
+        nas = known.record
         now_s = self._clock.unix_s()
         name = packet.first.get(USER_NAME) or b""
         calling = packet.first.get(CALLING_STATION_ID) or b""
-        record = self._directory.subscriber(nas.tenant_id, name) if name else None
+        record, found_by, vouched = find(self._directory, known, packet, name)
         locked = self._throttle.is_locked(nas.id, calling, name, now)
         outcome: Outcome
         challenge = b""
         if locked:
             outcome = _REFUSED_UNASKED
         else:
-            outcome = self._prove(packet, client, nas, name, record, now_s)
+            outcome = self._prove(packet, client, nas, name, record, vouched, now_s)
             if isinstance(outcome, Challenged):
                 if not outcome.reason:
                     return Reply(ACCESS_CHALLENGE, outcome.attributes)
@@ -152,7 +154,7 @@ class Access:
                 )
             elif outcome.reason == "password":
                 self._throttle.failed(nas.id, calling, name, now)
-        facts = self._facts(record, nas, packet, now_s, now, outcome, locked)
+        facts = self._facts(record, found_by, nas, packet, now_s, now, outcome, locked)
         decision = authorize(facts)
         nonce = self._nonce()
         late = ""
@@ -160,7 +162,8 @@ class Access:
             assert record is not None
             try:  # before anything is taken or written down: it may be impossible
                 rendered = self._renderer.rendered(
-                    nas.vendor, record.profile_id, record.personal, service_for(decision)
+                    *(nas.vendor, record.profile_id, record.personal, service_for(decision)),
+                    known.templates,
                 )
                 nonce += rendered.fingerprint
                 leased = self._lease(nas, record, packet, decision, nonce, now_s)
@@ -195,6 +198,7 @@ class Access:
         nas: NasRecord,
         name: bytes,
         record: SubscriberRecord | None,
+        vouched: str,
         now_s: float,
     ) -> Proven | Failed | Challenged:
         credential = None
@@ -205,14 +209,17 @@ class Access:
                 )
             except CannotOpen as error:
                 log.warning("credential_unreadable", subscriber=record.id, error=str(error))
+                if vouched == DEVICE:
+                    vouched = ""  # nobody can tell what he would have to prove
         context = ProofContext(
             client.secret.octets, self._random, now_s, self._states, b"%d" % nas.id
         )
-        return prove(packet, name, credential, context)
+        return prove(packet, name, credential, context, vouched)
 
     def _facts(
         self,
         record: SubscriberRecord | None,
+        found_by: str,
         nas: NasRecord,
         packet: Packet,
         now_s: float,
@@ -224,7 +231,7 @@ class Access:
         if record is not None:
             profile = self._renderer.profile(record.profile_id)
             # Asked for every login: two looks instead of a call.
-            if profile is not None and (profile.session_limit or profile.quota is not None):
+            if profile is not None and record.id and (profile.session_limit or profile.quota):
                 others = self._live.occupied(
                     record.id, self._sessions(record, now_s), _device(nas, packet), now
                 )
@@ -240,6 +247,7 @@ class Access:
             locked,
             "proven" if isinstance(outcome, Proven) else "failed",
             outcome.reason if isinstance(outcome, Failed) else "",
+            found_by,
         )
 
     def _reserve(
@@ -278,7 +286,7 @@ class Access:
             NoAddress: there is none for him.
         """
         profile = self._renderer.profile(record.profile_id)
-        if profile is None or not profile.pools:
+        if profile is None or not profile.pools or not record.id:
             return b""
         if permit.walled_by and self._renderer.garden_has_pool:
             return b""
@@ -308,7 +316,7 @@ class Access:
         service_attributes: bytes,
     ) -> bytes:
         timeout_s = permit.session_timeout_s
-        if permit.walled_by:
+        if permit.walled_by or not record.id:
             garden_s = self._settings.garden_session_timeout_s
             timeout_s = min(timeout_s, garden_s) if timeout_s else garden_s
         octets = _CLASS_HEADER + b"%016x" % record.id + nonce + proof_attributes

@@ -22,6 +22,7 @@ from aaa.records import (
     decode_subscriber,
     encode,
 )
+from aaa.ways import WAY_MAX
 
 KEYS_PER_COMMIT_MAX = 1_000  # a commit is synced; readers meanwhile see the state before
 NAME_OCTETS_MAX = 253  # one attribute; a longer name cannot be asked for
@@ -81,6 +82,7 @@ class Directory:
         self._profiles = environment.open_db(b"profile", create=False)
         self._subscribers = environment.open_db(b"subscriber", create=False)
         self._keys = environment.open_db(b"subscriber-key", create=False)
+        self._ways = environment.open_db(b"subscriber-way", create=False)
         self._txn: lmdb.Transaction | None = None
         self._txn_id = -1
         self._tables_version = b""
@@ -121,6 +123,15 @@ class Directory:
         octets = None if key is None else self._txn.get(key, db=self._subscribers)
         return None if octets is None else decode_subscriber(octets)
 
+    def subscriber_by(self, tenant_id: int, way: str) -> SubscriberRecord | None:
+        """Whoever is found in this way (`aaa.ways`)."""
+        assert self._txn is not None
+        if len(way) > WAY_MAX or not way.isascii():
+            return None
+        number = self._txn.get(_id.pack(tenant_id) + way.encode(), db=self._ways)
+        record = None if number is None else self.subscriber_of(_id.unpack(number)[0])
+        return record if record is not None and way in record.ways else None
+
     def nases(self) -> Iterator[NasRecord]:
         assert self._txn is not None
         for _, octets in self._txn.cursor(self._nas):
@@ -142,6 +153,7 @@ class DirectoryWriter:
         self._profiles = environment.open_db(b"profile")
         self._subscribers = environment.open_db(b"subscriber")
         self._keys = environment.open_db(b"subscriber-key")  # id -> key, for renames and removals
+        self._ways = environment.open_db(b"subscriber-way")  # tenant and way -> id
         with environment.begin(write=True) as txn:
             if txn.get(_META_FORMAT, db=self._meta) != FORMAT:
                 self._clear(txn)
@@ -185,17 +197,21 @@ class DirectoryWriter:
         assert len(records) <= KEYS_PER_COMMIT_MAX
         with self._environment.begin(write=True) as txn:
             # All old keys go before any new one comes, so that two may swap their names.
-            fresh: list[tuple[int, bytes, bytes]] = []
+            fresh: list[tuple[int, bytes, SubscriberRecord]] = []
             for number, row in records.items():
                 old = txn.get(_id.pack(number), db=self._keys)
                 new = None if row is None else _id.pack(row[0]) + row[1]
+                if old is not None:
+                    self._delete_ways(txn, number, old)
                 if old is not None and old != new:
                     self._delete_subscriber(txn, number, old)
                 if new is not None and row is not None and len(row[1]) <= NAME_OCTETS_MAX:
-                    fresh.append((number, new, encode(row[2])))
-            for number, key, octets in fresh:
-                txn.put(key, octets, db=self._subscribers)
+                    fresh.append((number, new, row[2]))
+            for number, key, record in fresh:
+                txn.put(key, encode(record), db=self._subscribers)
                 txn.put(_id.pack(number), key, db=self._keys)
+                for way in record.ways:
+                    txn.put(key[: _id.size] + way.encode(), _id.pack(number), db=self._ways)
 
     def retain_subscribers(self, seen: set[int]) -> None:
         """Remove every subscriber that a complete reading did not meet."""
@@ -231,12 +247,23 @@ class DirectoryWriter:
             txn.delete(key, db=self._subscribers)
         txn.delete(_id.pack(number), db=self._keys)
 
+    def _delete_ways(self, txn: lmdb.Transaction, number: int, key: bytes) -> None:
+        octets = txn.get(key, db=self._subscribers)
+        record = None if octets is None else decode_subscriber(octets)
+        if record is None or record.id != number:
+            return
+        for way in record.ways:
+            at = key[: _id.size] + way.encode()
+            # Somebody else may have got it in an earlier commit.
+            if txn.get(at, db=self._ways) == _id.pack(number):
+                txn.delete(at, db=self._ways)
+
     def _bump_tables(self, txn: lmdb.Transaction) -> None:
         version = int(txn.get(_META_TABLES, b"0", db=self._meta)) + 1
         txn.put(_META_TABLES, str(version).encode(), db=self._meta)
 
     def _clear(self, txn: lmdb.Transaction) -> None:
-        for database in (self._nas, self._profiles, self._subscribers, self._keys):
+        for database in (self._nas, self._profiles, self._subscribers, self._keys, self._ways):
             txn.drop(database, delete=False)
         for key in (_META_MARK, _META_CLUSTER, _META_CURRENT):
             txn.delete(key, db=self._meta)

@@ -12,7 +12,7 @@ from hmac import compare_digest
 
 import asyncpg
 
-from aaa import rows
+from aaa import rows, ways
 from aaa.credentials import open_credential
 from aaa.extra_attributes import allowed_in_a_garden
 from aaa.facts import facts_of
@@ -39,6 +39,8 @@ class Explanation:
     vendor: str
     trace: tuple[tuple[str, str, str], ...]  # rule, input, result
     attributes: tuple[tuple[str, str], ...]  # of an accept, without Class
+    access: str = ""  # pppoe | hotspot | gpon; empty for nobody
+    ways: tuple[str, ...] = ()  # by which he is found without name and password
 
 
 async def explain(
@@ -82,25 +84,32 @@ async def explain(
         False,
         proof,
         proof_reason,
+        "name" if record is not None else "",
     )
     decision = authorize(facts)
     steps = tuple(trace(facts))
+    told = () if record is None else tuple(map(ways.shown, record.ways))
+    access = ("" if row is None else row["access"], told)
     name, vendor = (nas.name, nas.vendor) if nas is not None else ("", "generic")
     if isinstance(decision, Deny):
-        return Explanation("reject", decision.reason, decision.message, name, vendor, steps, ())
+        return Explanation(
+            "reject", decision.reason, decision.message, name, vendor, steps, (), *access
+        )
     assert row is not None
     assert record is not None
     try:
         attributes = _attributes(renderer, vendor, record, decision, garden_session_timeout_s)
     except Unrenderable as error:
         steps = (*steps[:-1], ("render", str(error), "unrenderable"))
-        return Explanation("reject", "unrenderable", UNRENDERABLE_MESSAGE, name, vendor, steps, ())
+        return Explanation(
+            "reject", "unrenderable", UNRENDERABLE_MESSAGE, name, vendor, steps, (), *access
+        )
     attributes += [
         (each, str(value))
         for each, value, octets in rows.reply_of(row, dictionary)
         if not decision.walled_by or allowed_in_a_garden(octets)
     ]
-    return Explanation("accept", "", "", name, vendor, steps, tuple(attributes))
+    return Explanation("accept", "", "", name, vendor, steps, tuple(attributes), *access)
 
 
 def _attributes(

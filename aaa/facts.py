@@ -17,6 +17,7 @@ def facts_of(
     guesses_exceeded: bool,
     proof: str,
     proof_reason: str,
+    found_by: str = "",
 ) -> Facts:
     """`record` is None for a name that nobody has, `profile` for one without a plan; `others`
     is what other devices hold."""
@@ -27,7 +28,11 @@ def facts_of(
             guesses_exceeded=guesses_exceeded,
             proof=proof,
             proof_reason=proof_reason,
+            found_by=found_by,
         )
+    if profile is not None and not record.id:
+        # What nobody's device gets is counted for nobody.
+        profile = replace(profile, session_limit=0, quota=None)
     quota = profile.quota if profile is not None else None
     facts = Facts(
         now_s,
@@ -48,6 +53,7 @@ def facts_of(
         proof,
         proof_reason,
         0 if profile is None else profile.session_timeout_s or 0,
+        found_by,
     )
     return facts if quota is None else _with_quota(facts, quota, record.quota)
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, INET, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from aaa import ways
 from core.db import Base
 
 EXACT = Text(collation="C")  # names are compared octet by octet
@@ -106,7 +107,34 @@ class Subscriber(Base):
             Index(None, "tenant_id", column, postgresql_where=text(f"{column} IS NOT NULL"))
             for column in ("static_ipv4", "static_ipv6_prefix", "delegated_ipv6")
         ),
+        *(
+            Index(
+                None,
+                "tenant_id",
+                column,
+                unique=True,
+                postgresql_where=text(f"{column} IS NOT NULL"),
+            )
+            for column in ways.OF_DEVICE
+        ),
+        # The name of a line is one NAS's, or any NAS's.
+        *(
+            Index(
+                f"ix_subscriber_{column}",
+                "tenant_id",
+                text("coalesce(line_nas_id, 0)"),
+                column,
+                unique=True,
+                postgresql_where=text(f"{column} IS NOT NULL"),
+            )
+            for column in ways.OF_LINE
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "line_nas_id"], ["nas.tenant_id", "nas.id"], ondelete="RESTRICT"
+        ),
         CheckConstraint("when_suspended IN ('reject', 'walled_garden')", name="when_suspended"),
+        CheckConstraint("access IN ('pppoe', 'hotspot', 'gpon')", name="access"),
+        CheckConstraint("mac ~ '^[0-9a-f]{12}$'", name="mac"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -114,6 +142,16 @@ class Subscriber(Base):
     username: Mapped[str] = mapped_column(EXACT)
     when_suspended: Mapped[str] = mapped_column(Text, server_default="reject")
     bind_mac: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    # How he comes in, and by what he is found beside his name (`aaa.ways`): unlike `bind_mac`,
+    # which a password is asked for beside, these are all the proof there is.
+    access: Mapped[str] = mapped_column(Text, server_default="pppoe")
+    line_nas_id: Mapped[int | None] = mapped_column(BigInteger)  # whose names of a line these are
+    line: Mapped[str | None] = mapped_column(EXACT)
+    circuit_id: Mapped[str | None] = mapped_column(EXACT)
+    remote_id: Mapped[str | None] = mapped_column(EXACT)
+    onu_serial: Mapped[str | None] = mapped_column(EXACT)
+    duid: Mapped[str | None] = mapped_column(EXACT)
+    mac: Mapped[str | None] = mapped_column(EXACT)
     static_ipv4: Mapped[IPv4Address | None] = mapped_column(INET)
     static_ipv6_prefix: Mapped[IPv6Network | None] = mapped_column(CIDR)
     delegated_ipv6: Mapped[IPv6Network | None] = mapped_column(CIDR)

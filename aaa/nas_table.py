@@ -4,7 +4,7 @@ Kept in memory, because every packet needs them; made anew when the directory sa
 they changed, with the counters of those that stayed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 from typing import NamedTuple
 
@@ -12,14 +12,23 @@ import structlog
 
 from aaa.directory import Directory
 from aaa.records import NasRecord
+from core.errors import Refused
 from core.octets import from_text
 from core.radius.authenticity import SharedSecret
 from core.radius.clients import Client, Clients
 from core.radius.counters import Counters
+from core.radius.packet import Packet
 from core.secret import CannotOpen, Vault
+from nas_adapters import generic, line_patterns, templates
+from nas_adapters.base import Request
+from nas_adapters.identity import NO_PATTERNS, Identity, Kind, Patterns
 from nas_adapters.secrets import open_secret
+from nas_adapters.templates import NO_TEMPLATES, Templates
+from nas_adapters.vendors import vendor
 
 log = structlog.get_logger()
+
+_SILENT = Packet(bytes(20), {}, [], 0)  # a request without any attribute
 
 
 class Known(NamedTuple):
@@ -28,6 +37,11 @@ class Known(NamedTuple):
     record: NasRecord
     auth: Client
     accounting: Client
+    identify: Callable[[Request, Patterns], Identity]  # its dialect's
+    patterns: Patterns
+    templates: Templates
+    # Whether a User-Name that no PPP session sends is of the box's own making.
+    makes_names_up: bool
 
 
 class NasTable:
@@ -45,6 +59,9 @@ class NasTable:
     def record(self, nas_id: int) -> NasRecord | None:
         known = self._by_id.get(nas_id)
         return None if known is None else known.record
+
+    def known(self, nas_id: int) -> Known | None:
+        return self._by_id.get(nas_id)
 
     def tenant_of(self, client: Client) -> int:
         """Whose NAS a client of this table is."""
@@ -69,16 +86,51 @@ class NasTable:
                 log.warning("nas_secret_unreadable", nas=record.name, error=str(error))
                 continue
             secret = SharedSecret(opened.octets)
+            patterns, named = _patterns(record), _templates(record)
+            identify = _identify(record)
             fresh[record.id] = Known(
                 record,
                 _client(record, secret, known and known.auth),
                 _client(record, secret, known and known.accounting),
+                identify,
+                patterns,
+                named,
+                patterns.user_name is not None or identify(_SILENT, NO_PATTERNS).kind is Kind.IPOE,
             )
         self._by_id = fresh
         self.clients = _clients((known.record, known.auth) for known in fresh.values())
         self.accounting_clients = _clients(
             (known.record, known.accounting) for known in fresh.values()
         )
+
+
+def _identify(record: NasRecord) -> Callable[[Request, Patterns], Identity]:
+    try:
+        return vendor(record.vendor).identify
+    except Refused as error:  # plain SQL may have named any
+        log.warning("nas_vendor_unknown", nas=record.name, error=str(error))
+        return generic.identify
+
+
+def _patterns(record: NasRecord) -> Patterns:
+    """What `apply` lets in can be read; plain SQL may put there what cannot."""
+    if not record.line_patterns:
+        return NO_PATTERNS
+    try:
+        return line_patterns.compiled(record.name, record.line_patterns)
+    except Refused as error:
+        log.warning("nas_patterns_unreadable", nas=record.name, error=str(error))
+        return NO_PATTERNS
+
+
+def _templates(record: NasRecord) -> Templates:
+    if not record.name_templates:
+        return NO_TEMPLATES
+    try:
+        return templates.parsed(record.name, record.name_templates)
+    except Refused as error:
+        log.warning("nas_templates_unreadable", nas=record.name, error=str(error))
+        return NO_TEMPLATES
 
 
 def _client(record: NasRecord, secret: SharedSecret, before: Client | None) -> Client:

@@ -44,6 +44,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     proof: str = "proven"  # proven | failed | not-asked
     proof_reason: str = ""
     session_timeout_s: int = 0  # of the profile; 0: none
+    found_by: str = ""  # name, or what else; of whom nobody knows, what was looked for
     at_quota: str = ""  # throttle | block | walled_garden | nothing; empty: there is no quota
     quota_octets_left: int | None = None  # None: as many as you like
     quota_time_left_s: int | None = None
@@ -148,7 +149,7 @@ class Rule(NamedTuple):
 
 # In the order a help desk would ask.  The first objection wins.
 RULES: tuple[Rule, ...] = (
-    Rule("known", known, lambda f: "subscriber found" if f.known else "no such subscriber"),
+    Rule("known", known, lambda f: _found_in_words(f)),
     Rule("entitled", entitled, lambda f: "has a plan" if f.entitled else "has no plan"),
     Rule("not_held", not_held, lambda f: _holds_in_words(f)),
     Rule("not_expired", not_expired, lambda f: f"valid_until={_moment(f.valid_until_s)}"),
@@ -260,6 +261,13 @@ def _quota_in_words(facts: Facts) -> str:
     if facts.quota_time_left_s is not None:
         words.append(f"used_s={facts.used_time_s} left_s={facts.quota_time_left_s}")
     return f"{' '.join(words)} at={facts.at_quota}"
+
+
+def _found_in_words(facts: Facts) -> str:
+    if not facts.known:
+        told = facts.found_by and facts.found_by != "name"
+        return f"no such subscriber: {facts.found_by}" if told else "no such subscriber"
+    return f"found by {facts.found_by}" if facts.found_by else "subscriber found"
 
 
 def _places_in_words(facts: Facts) -> str:

@@ -10,7 +10,7 @@ from aaa.on_nas import NOTHING, OnNas
 from aaa.places import LiveSession
 from aaa.policy import Hold
 
-FORMAT = b"5"  # change it with any change of a record below
+FORMAT = b"6"  # change it with any change of a record below
 
 
 class NasRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -24,6 +24,10 @@ class NasRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     secret_sealed: bytes
     vendor: str
     require_message_authenticator: bool
+    # As the operator wrote them; `NasTable` reads them once.
+    line_patterns: dict[str, str] = {}
+    name_templates: dict[str, str] = {}
+    unknown_profile_id: int = 0  # what a device that nobody knows gets; 0: nothing
 
 
 class Quota(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -104,6 +108,7 @@ class SubscriberRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     personal: Personal | None = None
     sessions: tuple[LiveSession, ...] = ()  # open; if the profile `counts_sessions`
     quota: Used | None = None  # None: nothing
+    ways: tuple[str, ...] = ()  # by which he is found beside his name, and needs no password
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 from msgspec.structs import replace
 
-from aaa import on_nas
+from aaa import on_nas, ways
 from aaa.device import device_of
 from aaa.extra_attributes import is_allowed
 from aaa.on_nas import OnNas
@@ -59,6 +59,7 @@ _SESSIONS_BEYOND_THE_LIMIT = 64
 
 _SUBSCRIBER = f"""
 SELECT s.id, s.tenant_id, s.username, e.profile_id, c.sealed, s.bind_mac,
+       s.access, s.line_nas_id, s.line, s.circuit_id, s.remote_id, s.onu_serial, s.duid, s.mac,
        {_end_s("e.valid_until")} AS valid_until_s,
        host(s.static_ipv4) AS static_ipv4, s.static_ipv6_prefix::text, s.delegated_ipv6::text,
        NULLIF(s.reply, '{{}}')::text AS reply,
@@ -99,9 +100,11 @@ SELECT DISTINCT e.subscriber_id
   JOIN session o ON o.subscriber_id = e.subscriber_id AND o.stopped_at IS NULL
 """
 NASES = """
-SELECT id, tenant_id, name, address::text, identifier, secret_sealed, vendor,
-       require_message_authenticator
-  FROM nas
+SELECT n.id, n.tenant_id, n.name, n.address::text, n.identifier, n.secret_sealed, n.vendor,
+       n.require_message_authenticator, n.line_patterns::text, n.name_templates::text,
+       coalesce(p.id, 0)
+  FROM nas n
+  LEFT JOIN profile p ON p.tenant_id = n.tenant_id AND p.code = n.unknown_devices
 """
 PROFILES = """
 SELECT id, tenant_id, code, download_bps, upload_bps, burst_download_bps, burst_upload_bps,
@@ -120,7 +123,8 @@ SELECT id, tenant_id, code, download_bps, upload_bps, burst_download_bps, burst_
 
 
 def nas_of(row: asyncpg.Record) -> NasRecord:
-    return NasRecord(*row)
+    *plain, patterns, templates, unknown_profile_id = row
+    return NasRecord(*(*plain, _texts(patterns), _texts(templates), unknown_profile_id))
 
 
 def profile_of(row: asyncpg.Record) -> ProfileRecord:
@@ -134,6 +138,14 @@ def profile_of(row: asyncpg.Record) -> ProfileRecord:
         return profile
     quota = Quota(octets, time_s, direction, at, fup_down, fup_up, is_weighed)
     return replace(profile, quota=quota)
+
+
+def _texts(said: str) -> dict[str, str]:
+    """What operators wrote of a NAS; plain SQL may have put anything there."""
+    found = json.loads(said)
+    if not isinstance(found, dict):
+        return {}
+    return {name: text for name, text in found.items() if isinstance(text, str)}
 
 
 def _on_nas(said: str, profile: ProfileRecord) -> OnNas:
@@ -167,6 +179,11 @@ def subscriber_of(row: asyncpg.Record, dictionary: Dictionary) -> SubscriberReco
         quota=Used(row["window_ends_s"] or FOREVER, row["used_octets"], row["used_s"])
         if row["has_used"]
         else None,
+        ways=()
+        if row["access"] == ways.PPPOE
+        else ways.of_access(
+            row["access"], row["line_nas_id"] or ways.ANY_NAS, tuple(map(row.get, ways.FIELDS))
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from aaa import enforcement_jobs
+from aaa import enforcement_jobs, subscriber_ways, ways
 from core.db import Tx, copy_rows
 from core.errors import NotFound
 
@@ -44,6 +44,20 @@ class SubscriberSpec:
     delegated_ipv6: IPv6Network | None = None
     reply: Mapping[str, object] = field(default_factory=dict)
     quota_anchor: date | None = None  # None: the day on which he was first entitled to a plan
+    access: str = ways.PPPOE
+    # By what he is found beside his name, as `aaa.ways` writes it.
+    line_nas: str | None = None  # whose names of a line these are; None: any NAS's
+    line: str | None = None
+    circuit_id: str | None = None
+    remote_id: str | None = None
+    onu_serial: str | None = None
+    duid: str | None = None
+    mac: str | None = None
+
+
+def found_otherwise(spec: SubscriberSpec) -> bool:
+    """Whether he can be found, and let in, without a name and a password."""
+    return any(getattr(spec, field) is not None for field in ways.FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +140,7 @@ async def put(
 
     Raises:
         NotFound: a profile or a NAS that is named does not exist.
+        WayTaken: somebody else is found by what one of them is to be found by.
     """
     if not specs:
         return {}
@@ -134,6 +149,7 @@ async def put(
     await copy_rows(tx, "put_subscriber", _STAGE_COLUMNS, _staged(specs))
     await tx.execute(text("ANALYZE put_subscriber"))
     await _refuse_unknown(tx)
+    await subscriber_ways.vacate(tx, tenant_id)
     facts = {"tenant_id": tenant_id, "now": now}
     for statement in _PUT:
         await tx.execute(
@@ -163,6 +179,8 @@ def _query(where: str, limit: int | None = None) -> Any:
         f"""
         SELECT s.id, s.username, s.when_suspended, s.bind_mac, s.static_ipv4,
                s.static_ipv6_prefix, s.delegated_ipv6, s.reply, s.quota_anchor, s.updated_at,
+               s.access, s.line, s.circuit_id, s.remote_id, s.onu_serial, s.duid, s.mac,
+               (SELECT n.name FROM nas n WHERE n.id = s.line_nas_id) AS line_nas,
                p.code AS profile, e.valid_until, c.sealed,
                ARRAY(SELECT n.name FROM subscriber_nas b JOIN nas n ON n.id = b.nas_id
                      WHERE b.subscriber_id = s.id ORDER BY n.name) AS bind_nas,
@@ -195,6 +213,14 @@ def _stored(row: Row[Any]) -> StoredSubscriber:
         delegated_ipv6=row.delegated_ipv6,
         reply=row.reply,
         quota_anchor=row.quota_anchor,
+        access=row.access,
+        line_nas=row.line_nas,
+        line=row.line,
+        circuit_id=row.circuit_id,
+        remote_id=row.remote_id,
+        onu_serial=row.onu_serial,
+        duid=row.duid,
+        mac=row.mac,
     )
     return StoredSubscriber(row.id, spec, row.sealed, holds, row.updated_at)
 
@@ -217,6 +243,9 @@ def _staged(specs: Sequence[SubscriberSpec]) -> Iterator[tuple[object, ...]]:
             spec.valid_until,
             list(spec.bind_nas),
             spec.quota_anchor,
+            spec.access,
+            spec.line_nas,
+            *[getattr(spec, field) for field in ways.FIELDS],
         )
 
 
@@ -232,6 +261,9 @@ _STAGE_COLUMNS = (
     "valid_until",
     "bind_nas",
     "quota_anchor",
+    "access",
+    "line_nas",
+    *ways.FIELDS,
 )
 
 _STAGE = """
@@ -239,22 +271,31 @@ CREATE TEMP TABLE put_subscriber (
     id bigint, username text COLLATE "C" PRIMARY KEY, when_suspended text, bind_mac text[],
     static_ipv4 inet, static_ipv6_prefix cidr, delegated_ipv6 cidr, reply text,
     profile text COLLATE "C", valid_until timestamptz, bind_nas text[] COLLATE "C",
-    quota_anchor date
+    quota_anchor date, access text, line_nas text COLLATE "C", line text COLLATE "C",
+    circuit_id text COLLATE "C", remote_id text COLLATE "C", onu_serial text COLLATE "C",
+    duid text COLLATE "C", mac text COLLATE "C"
 ) ON COMMIT DROP
 """
 
 _PUT = (
     """
     INSERT INTO subscriber AS s (tenant_id, username, when_suspended, bind_mac, static_ipv4,
-        static_ipv6_prefix, delegated_ipv6, reply, quota_anchor, created_at, updated_at)
+        static_ipv6_prefix, delegated_ipv6, reply, quota_anchor, access, line_nas_id, line,
+        circuit_id, remote_id, onu_serial, duid, mac, created_at, updated_at)
     SELECT :tenant_id, username, when_suspended, bind_mac, static_ipv4,
-        static_ipv6_prefix, delegated_ipv6, reply::jsonb, quota_anchor, :now, :now
+        static_ipv6_prefix, delegated_ipv6, reply::jsonb, quota_anchor, access,
+        (SELECT n.id FROM nas n WHERE n.tenant_id = :tenant_id AND n.name = line_nas), line,
+        circuit_id, remote_id, onu_serial, duid, mac, :now, :now
     FROM pg_temp.put_subscriber ORDER BY username
     ON CONFLICT (tenant_id, username) DO UPDATE SET
         when_suspended = EXCLUDED.when_suspended, bind_mac = EXCLUDED.bind_mac,
         static_ipv4 = EXCLUDED.static_ipv4, static_ipv6_prefix = EXCLUDED.static_ipv6_prefix,
         delegated_ipv6 = EXCLUDED.delegated_ipv6, reply = EXCLUDED.reply,
-        quota_anchor = EXCLUDED.quota_anchor, updated_at = EXCLUDED.updated_at
+        quota_anchor = EXCLUDED.quota_anchor, access = EXCLUDED.access,
+        line_nas_id = EXCLUDED.line_nas_id, line = EXCLUDED.line,
+        circuit_id = EXCLUDED.circuit_id, remote_id = EXCLUDED.remote_id,
+        onu_serial = EXCLUDED.onu_serial, duid = EXCLUDED.duid, mac = EXCLUDED.mac,
+        updated_at = EXCLUDED.updated_at
     """,
     """
     UPDATE pg_temp.put_subscriber p SET id = s.id
@@ -302,8 +343,9 @@ async def _refuse_unknown(tx: Tx) -> None:
     nas = await tx.execute(
         text(
             "SELECT p.username, bound.name FROM pg_temp.put_subscriber p"
-            " CROSS JOIN unnest(p.bind_nas) AS bound (name)"
-            " WHERE NOT EXISTS (SELECT FROM nas n WHERE n.name = bound.name) LIMIT 1"
+            " CROSS JOIN unnest(p.bind_nas || p.line_nas) AS bound (name)"
+            " WHERE bound.name IS NOT NULL"
+            " AND NOT EXISTS (SELECT FROM nas n WHERE n.name = bound.name) LIMIT 1"
         )
     )
     for row in nas:

@@ -24,7 +24,7 @@ from core.db import Database, Tx, enter
 from core.errors import Conflict, Invalid, NotFound
 from core.secret import CannotOpen, Secret, Vault
 from nas_adapters import registry
-from nas_adapters.registry import StoredNas
+from nas_adapters.registry import REJECT, StoredNas
 from nas_adapters.secrets import open_coa_secret, open_secret
 
 LOCK: Final = 0x6170706C  # "appl", of pg_advisory_xact_lock
@@ -123,6 +123,13 @@ def _refuse_unknown_names(
 ) -> None:
     known_nases = nases.keys() | {entry.spec.name for entry in manifest.nases}
     known_plans = plans.keys() | {plan.code for plan in manifest.plans}
+    for nas in manifest.nases:
+        code = nas.spec.unknown_devices
+        if code != REJECT and code not in known_plans:
+            raise NotFound(
+                f"nas {nas.spec.name}: unknown_devices = {code!r}: there is no such plan; "
+                f"{_there_are(known_plans)}; or write {REJECT!r}"
+            )
     for entry in manifest.subscribers:
         at = f"({entry.spec.username})"
         if entry.spec.profile not in known_plans:
@@ -130,10 +137,13 @@ def _refuse_unknown_names(
                 f"{entry.path}.plan {at} = {entry.spec.profile!r}: there is no such plan; "
                 f"{_there_are(known_plans)}"
             )
-        for name in entry.spec.bind_nas:
+        bound = [("bind_nas", name) for name in entry.spec.bind_nas]
+        if entry.spec.line_nas is not None:
+            bound.append(("line_nas", entry.spec.line_nas))
+        for key, name in bound:
             if name not in known_nases:
                 raise NotFound(
-                    f"{entry.path}.bind_nas {at} = {name!r}: there is no such NAS; "
+                    f"{entry.path}.{key} {at} = {name!r}: there is no such NAS; "
                     f"{_there_are(known_nases)}"
                 )
 

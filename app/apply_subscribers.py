@@ -6,7 +6,7 @@ from typing import Final
 
 from aaa import holds, passwords, subscribers
 from aaa.credentials import open_credential, seal_credential
-from aaa.subscribers import StoredSubscriber, SubscriberSpec
+from aaa.subscribers import StoredSubscriber, SubscriberSpec, found_otherwise
 from app.manifest import SubscriberEntry
 from app.manifest_difference import changes
 from core.db import Tx
@@ -40,7 +40,7 @@ async def put_subscribers(
         changed = changes(old.spec, spec) if old else []
         if old is None or changed:
             specs.append(spec)
-        if old is None and entry.password is None:
+        if old is None and entry.password is None and not found_otherwise(spec):
             raise Invalid(
                 f"{entry.path}.password ({spec.username}): missing; somebody new needs one"
             )

@@ -138,6 +138,8 @@ def _answer(username: str, found: Explanation) -> dict[str, object]:
         "message": found.message or None,
         "nas": found.nas or None,
         "vendor": found.vendor,
+        "access": found.access or None,
+        "found_by": [*(["name"] if found.access else []), *found.ways],
     }
 
 

@@ -154,4 +154,5 @@ def _row(nas: StoredNas) -> dict[str, object]:
         "octet_unit": NAMES.get(spec.octet_unit, spec.octet_unit),
         "line_patterns": dict(spec.line_patterns),
         "name_templates": dict(spec.name_templates),
+        "unknown_devices": spec.unknown_devices,
     }

@@ -155,6 +155,14 @@ def _row(subscriber: StoredSubscriber, now: datetime) -> dict[str, object]:
         "static_ipv6_prefix": spec.static_ipv6_prefix,
         "delegated_ipv6": spec.delegated_ipv6,
         "reply": dict(spec.reply),
+        "access": spec.access,
+        "line_nas": spec.line_nas,
+        "line": spec.line,
+        "circuit_id": spec.circuit_id,
+        "remote_id": spec.remote_id,
+        "onu_serial": spec.onu_serial,
+        "duid": spec.duid,
+        "mac": _mac(spec.mac) if spec.mac else None,
     }
 
 

@@ -12,15 +12,14 @@ from typing import Final, Protocol, TypeVar
 from aaa.pools_plan import PoolSpec
 from aaa.profiles import ProfileSpec
 from aaa.subscribers import SubscriberSpec
-from app import manifest_dialect, manifest_pool, manifest_quota, manifest_ways
+from app import manifest_access, manifest_dialect, manifest_pool, manifest_quota, manifest_ways
 from app import manifest_values as values
 from app.manifest_table import Table
 from app.manifest_ways import WayEntry
 from core.errors import Invalid, Refused
 from core.secret import Secret
-from nas_adapters.mac import normalise
 from nas_adapters.profile import Burst
-from nas_adapters.registry import NasSpec
+from nas_adapters.registry import REJECT, NasSpec
 from nas_adapters.vendors import vendor
 
 MISTAKES_TOLD_MAX: Final = 20
@@ -125,7 +124,7 @@ def _once(kind: str, what: str, names: Iterable[str], mistakes: list[str]) -> No
 def _nas(table: Table) -> NasEntry:
     table.only(
         *("name", "address", "identifier", "secret", "vendor", "require_message_authenticator"),
-        *("coa_port", "coa_secret", "swap_octets", "line_rate"),
+        *("coa_port", "coa_secret", "swap_octets", "line_rate", "unknown_devices"),
         *manifest_dialect.KEYS,
         *manifest_ways.KEYS,
     )
@@ -147,6 +146,7 @@ def _nas(table: Table) -> NasEntry:
             octet_unit=manifest_dialect.octet_unit(table, counting),
             line_patterns=manifest_dialect.patterns(table, name),
             name_templates=manifest_dialect.names(table, name),
+            unknown_devices=table.take("unknown_devices", values.name, REJECT),
         ),
         secret=table.take("secret", values.shared_secret, None, is_secret=True),
         coa_secret=table.take("coa_secret", values.shared_secret, None, is_secret=True),
@@ -198,6 +198,7 @@ def _subscriber(table: Table, check_reply: ReplyCheck) -> SubscriberEntry:
         *("username", "password", "plan", "status", "when_suspended", "bind_nas", "bind_mac"),
         *("static_ipv4", "static_ipv6_prefix", "delegated_ipv6", "expires_at", "reply"),
         "quota_anchor",
+        *manifest_access.KEYS,
     )
     reply = table.inner("reply")
     return SubscriberEntry(
@@ -208,13 +209,16 @@ def _subscriber(table: Table, check_reply: ReplyCheck) -> SubscriberEntry:
                 "when_suspended", values.one_of("reject", "walled_garden"), "reject"
             ),
             bind_nas=tuple(sorted(table.take("bind_nas", values.list_of(values.name), ()))),
-            bind_mac=tuple(sorted(table.take("bind_mac", values.list_of(_mac), ()))),
+            bind_mac=tuple(
+                sorted(table.take("bind_mac", values.list_of(manifest_access.mac_address), ()))
+            ),
             static_ipv4=table.take("static_ipv4", values.host_ipv4, None),
             static_ipv6_prefix=table.take("static_ipv6_prefix", values.prefix_ipv6, None),
             delegated_ipv6=table.take("delegated_ipv6", values.prefix_ipv6, None),
             valid_until=table.take("expires_at", values.moment, None),
             quota_anchor=table.take("quota_anchor", values.day, None),
             reply=_reply(reply, check_reply) if reply else {},
+            **manifest_access.access(table)._asdict(),
         ),
         password=table.take("password", values.password, None, is_secret=True),
         status=table.take("status", values.one_of("active", "suspended"), None),
@@ -250,13 +254,6 @@ def _vendor(value: object) -> str:
         return vendor(values.string(value)).name
     except Refused as unknown:
         raise Invalid(str(unknown)) from None
-
-
-def _mac(value: object) -> str:
-    found = normalise(values.string(value))
-    if found is None:
-        raise Invalid("no MAC address: write it as 02:00:5e:10:00:01")
-    return found
 
 
 def _interim(value: object) -> int | None:

@@ -58,6 +58,8 @@ class Nas(Base):
     # How its lines are called, and how names of what stands on it are made.
     line_patterns: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
     name_templates: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
+    # What a device that nobody knows gets: a plan's code, or `reject`.
+    unknown_devices: Mapped[str] = mapped_column(Text(collation="C"), server_default="reject")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.now(), onupdate=func.now()

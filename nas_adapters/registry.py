@@ -22,6 +22,7 @@ from nas_adapters.models import Nas
 from nas_adapters.secrets import seal_coa_secret, seal_secret
 from nas_adapters.vendors import VENDORS
 
+REJECT: Final = "reject"
 NO_SECRETS: Final[Mapping[str, Secret]] = MappingProxyType({})
 
 
@@ -48,6 +49,7 @@ class NasSpec:
     octet_unit: int = 1  # one count of its is so many octets
     line_patterns: Mapping[str, str] = field(default_factory=dict)  # `nas_adapters.line_patterns`
     name_templates: Mapping[str, str] = field(default_factory=dict)  # `nas_adapters.templates`
+    unknown_devices: str = REJECT  # or the code of the plan that they get
 
     @property
     def coa_port_in_use(self) -> int:
@@ -195,7 +197,7 @@ async def remove(tx: Tx, name: str) -> None:
             removed = await tx.scalar(delete(Nas).where(Nas.name == name).returning(Nas.id))
     except IntegrityError:
         raise NasConflict(
-            f"subscribers are bound to NAS {name}: take it out of their bind_nas first"
+            f"subscribers are bound to NAS {name}: take it out of their bind_nas and line_nas first"
         ) from None
     if removed is None:
         raise NasNotFound(f"there is no NAS {name}")
@@ -235,6 +237,7 @@ def _stored(row: Nas) -> StoredNas:
         octet_unit=row.octet_unit,
         line_patterns=row.line_patterns,
         name_templates=row.name_templates,
+        unknown_devices=row.unknown_devices,
     )
     return StoredNas(
         row.id,
@@ -259,5 +262,6 @@ def _values(spec: NasSpec, now: datetime) -> dict[str, object]:
         "octet_unit": spec.octet_unit,
         "line_patterns": dict(spec.line_patterns),
         "name_templates": dict(spec.name_templates),
+        "unknown_devices": spec.unknown_devices,
         "updated_at": now,
     }

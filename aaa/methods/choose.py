@@ -3,7 +3,7 @@
 Pure: time and chance come with the context, the credential with the caller.
 """
 
-from aaa.methods import chap, eap_server, mschap, pap
+from aaa.methods import chap, device, eap_server, mschap, pap
 from aaa.methods.context import ProofContext
 from aaa.methods.eap import rejection
 from aaa.methods.outcome import Credential, Failed, Outcome
@@ -29,13 +29,20 @@ _MS_RESPONSES = (MS_CHAP2_RESPONSE, MS_CHAP_RESPONSE)
 
 
 def prove(
-    request: Packet, name: bytes, credential: Credential | None, context: ProofContext
+    request: Packet,
+    name: bytes,
+    credential: Credential | None,
+    context: ProofContext,
+    vouched: str = "",
 ) -> Outcome:
     """Check the one proof in an Access-Request against the credential of its User-Name.
 
     `name` is the User-Name as received: MS-CHAP hashes it, EAP compares it.  For a name
     that nobody has the credential is None; the work and the octets of the answer are
     those of a wrong password, and so is the reason, "password".
+
+    `vouched` is what the NAS answers for in place of a password ("line", "mac", "unknown"; see
+    `aaa.finding`): then none, PAP and CHAP will do, and whoever proves more must prove it.
 
     RFC 2865 §4.1 and RFC 3579 §3.3 allow one proof a request; with two, whichever we
     looked at, somebody in between might have looked at the other.
@@ -51,11 +58,15 @@ def prove(
         proofs += _read_microsoft(request, microsoft)
     if proofs != 1:
         if proofs == 0:
-            return _NO_PROOF
+            return device.prove_bare(vouched) if vouched else _NO_PROOF
         return Failed("none", "two-proofs", rejection(request)) if eap else _TWO_PROOFS
     if hidden is not None:
         if len(request.all(USER_PASSWORD)) > 1:
             return _TWO_PROOFS
+        if vouched:
+            return device.prove_pap(
+                vouched, name, hidden, request.authenticator, credential, context.secret
+            )
         return pap.prove(hidden, request.authenticator, credential, context.secret)
     if response is not None:
         if len(request.all(CHAP_PASSWORD)) > 1:
@@ -63,6 +74,8 @@ def prove(
         challenge = attributes.get(CHAP_CHALLENGE)
         if challenge is None:
             challenge = request.authenticator
+        if vouched:
+            return device.prove_chap(vouched, name, response, challenge, credential)
         return chap.prove(response, challenge, credential)
     if eap:
         return eap_server.prove(request, name, credential, context)

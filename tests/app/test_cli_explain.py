@@ -88,7 +88,7 @@ def explained(turnpike: Turnpike, *arguments: str) -> Any:
 def test_an_accept_is_explained_with_what_the_nas_would_be_told(turnpike: Turnpike) -> None:
     found = explained(turnpike, "alice", "--password", "alices-s3cret")
     assert (found["outcome"], found["reason"], found["nas"]) == ("accept", None, "bras-1")
-    assert found["trace"][0] == {"rule": "known", "input": "subscriber found", "result": "ok"}
+    assert found["trace"][0] == {"rule": "known", "input": "found by name", "result": "ok"}
     assert found["trace"][-1]["rule"] == "permit"
     assert {"attribute": "Mikrotik-Rate-Limit", "value": "20M/50M"} in found["attributes"]
 

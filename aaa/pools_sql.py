@@ -1,4 +1,4 @@
-"""What a node says to the database about addresses; `pools_keeper` knows when and why.
+"""What a node says to the database about addresses; those who say it know when and why.
 
 Times pass between the two as seconds from now: their clocks need not agree.
 """

@@ -6,12 +6,14 @@ takes: what is promised comes within `PATIENCE_S` on the slowest machine, or nev
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
 from aaa.enforcement_status import CoaStatus, EnforcementStatus
+from app.simulator.events import Happened, What
 from app.simulator.faults import NONE, Faults
 from app.simulator.habits import Habits
 from app.simulator.makes import MAKES
@@ -40,9 +42,12 @@ VENDORS: Final = {
 class Boxes:
     """The house, and the NASes that a test has put beside it."""
 
-    def __init__(self, house: Turnpike, sim: Simulation) -> None:
+    def __init__(self, house: Turnpike) -> None:
         self.house = house
-        self.sim = sim
+        self.asked: Counter[str] = Counter()  # CoA and Disconnect, copies too, by NAS
+        self.sim = Simulation(
+            Server("127.0.0.1", house.auth[1], house.acct[1]), SECRET, watch=self._note
+        )
         self._nases: list[dict[str, object]] = []
 
     async def add(
@@ -97,10 +102,11 @@ class Boxes:
 
     async def known(self, session: Session) -> int:
         """Wait until the books have this session open; its number there."""
-        name = session.acct_session_id
-        rows = await self.eventually(
-            "SELECT id FROM session WHERE acct_session_id = $1 AND stopped_at IS NULL",
-            name,
+        rows = await self.eventually(  # two boxes may well use one Acct-Session-Id
+            "SELECT id FROM session"
+            " WHERE acct_session_id = $1 AND username = $2 AND stopped_at IS NULL",
+            session.acct_session_id,
+            session.username,
             so=bool,
         )
         number: int = rows[0]["id"]
@@ -143,18 +149,19 @@ class Boxes:
         finally:
             await connection.close()
 
-    def coa(self, nas: SimulatedNas) -> CoaStatus | None:
+    def coa(self, nas: SimulatedNas) -> CoaStatus:
         """What the jobs process says of its requests to this box; it speaks once a second."""
-        for told, _ in status.read(
-            self.house.paths.status, "enforcement", EnforcementStatus
-        ).values():
-            for one in told.coa:
-                if one.nas == nas.name or one.nas == nas.core.box.address:
-                    return one
-        return None
+        found = status.read(self.house.paths.status, "enforcement", EnforcementStatus)
+        [one] = [one for told, _ in found.values() for one in told.coa if one.nas == nas.name]
+        return one
+
+    def _note(self, nas: SimulatedNas, happened: Happened) -> None:
+        if happened.what in (What.ACKED, What.NAKED, What.IGNORED):
+            self.asked[nas.name] += 1
 
 
 @asynccontextmanager
 async def boxes(house: Turnpike) -> AsyncIterator[Boxes]:
-    async with Simulation(Server("127.0.0.1", house.auth[1], house.acct[1]), SECRET) as sim:
-        yield Boxes(house, sim)
+    one = Boxes(house)
+    async with one.sim:
+        yield one

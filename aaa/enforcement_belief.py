@@ -45,12 +45,16 @@ class Told:
     at: datetime
     before: Report
     looks: int
+    is_stale: bool = False  # not acknowledged: it said that there was no such session
 
 
 def belief(told: Told, last: Report, now: datetime) -> tuple[Belief, str]:
     """And in words what contradicts."""
     if last.at <= told.before.at or now - told.at < GRACE:
         return Belief.WAITS, ""
+    if told.is_stale:
+        # It was named in words that the box does not know it by.
+        return Belief.CONTRADICTED, "it said that there was no such session, and reports it"
     if told.rung is not Rung.COA:
         return Belief.CONTRADICTED, "acknowledged, and the session goes on"
     span_s = (last.at - told.before.at).total_seconds()

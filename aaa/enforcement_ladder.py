@@ -21,6 +21,9 @@ from nas_adapters.profile import ServiceProfile
 # That is no ground to end it.
 UNKNOWN: Final = "unknown"
 
+# The cause of what waits for a NAS that is silent, and was not tried itself.
+SILENT: Final = "waits: its NAS is silent"
+
 BACK_OFF_S: Final = 30.0  # and twice as long each time
 BACK_OFF_S_MAX: Final = 3600.0
 SILENT_MAX: Final = 3  # attempts, each with its copies
@@ -166,5 +169,9 @@ def _again(task: Task, why: str, number: int | None = None, *, half_done: bool) 
 def _added(task: Task, why: str) -> str:
     """The story so far, each rung with what it last came to."""
     mine = f"{task.rung}: "
-    before = [part for part in task.cause.split("; ") if part and not part.startswith(mine)]
+    before = [
+        part
+        for part in task.cause.split("; ")
+        if part and part != SILENT and not part.startswith(mine)
+    ]
     return "; ".join([*before, mine + why.replace("; ", ", ")])[:CAUSE_MAX]

@@ -16,7 +16,7 @@ import msgspec
 from aaa import enforcement_sql as sql
 from aaa.enforcement import Known, Live, Rung, State
 from aaa.enforcement_belief import Report, Told
-from aaa.enforcement_ladder import After, Task
+from aaa.enforcement_ladder import SILENT, After, Task
 from core.db import NodeDatabase, raw
 from nas_adapters.base import SessionRef
 from nas_adapters.profile import ServiceProfile
@@ -153,8 +153,12 @@ class Rows:
         """Forget the rows of sessions that ended; those that are done only on request."""
         return [Over(*row) for row in await self._fetch(sql.OVER, all_of_them)]
 
+    async def note_silence(self, nas_id: int) -> None:
+        """What waits for this NAS waits because it is silent."""
+        await self._execute(sql.SILENT_NAS, nas_id, SILENT)
+
     async def told(self, after: int, limit: int) -> list[Awaited]:
-        """Acknowledged, and reported since."""
+        """Acknowledged or said not to be there, and reported since."""
         return [_awaited(row) for row in await self._fetch(sql.TOLD, after, limit)]
 
     async def judged(self, judged: Sequence[tuple[Awaited, After]]) -> None:
@@ -262,7 +266,14 @@ def _awaited(row: asyncpg.Record) -> Awaited:
         task,
         row["tenant_id"],
         row["nas_id"],
-        Told(task.rung, task.profile, row["told_at"], before, row["looks"]),
+        Told(
+            task.rung,
+            task.profile,
+            row["told_at"],
+            before,
+            row["looks"],
+            is_stale=row["state"] == State.STALE,
+        ),
         Report(row["last_seen_at"], row["input_octets"], row["output_octets"]),
     )
 

@@ -35,7 +35,7 @@ from nas_adapters.vendors import VENDORS
 
 log = structlog.get_logger()
 
-AT_ONCE: Final = 64  # of one NAS, begun; how many are on the wire, its lane says
+LANES: Final = 2  # begun of one NAS: what is on the wire, and as much that waits for its turn
 NASES_MAX: Final = 64  # in one process at a time
 POLL_S: Final = 0.5  # for what comes due by time, or was left by another process
 RETRY_S: Final = 2.0
@@ -74,6 +74,7 @@ class Sender:
         self._woken = woken
         self._per_s = per_s
         self._in_flight = in_flight
+        self._at_once = LANES * in_flight
         self._stops = False
 
     async def run(self, client: CoaClient, stop: asyncio.Event) -> None:
@@ -104,7 +105,7 @@ class Sender:
                 for nas_id in await self._rows.due_nases():
                     if nas_id in serving or len(serving) >= NASES_MAX:
                         continue
-                    if not self.breaker.at_once(nas_id, AT_ONCE, self._clock.monotonic()):
+                    if not self.breaker.at_once(nas_id, self._at_once, self._clock.monotonic()):
                         continue
                     if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _key(nas_id)):
                         serving[nas_id] = asyncio.create_task(self._nas(client, nas_id))
@@ -128,7 +129,7 @@ class Sender:
         going: dict[asyncio.Task[Result | None], int] = {}
         try:
             while True:
-                most = self.breaker.at_once(nas_id, AT_ONCE, self._clock.monotonic())
+                most = self.breaker.at_once(nas_id, self._at_once, self._clock.monotonic())
                 room = 0 if self._stops else most - len(going)
                 if room > most // 2:
                     found = await self._rows.due(nas_id, going.values(), room)
@@ -215,6 +216,7 @@ class Sender:
             if isinstance(result, Silent):
                 if self.breaker.was_silent(nas.id, self._clock.monotonic()):
                     log.warning("nas_silent_to_coa", nas=nas.spec.name, target=target.address)
+                    await self._rows.note_silence(nas.id)
             else:
                 self.breaker.answered(nas.id)
             rtt_s = max(rtt_s, getattr(result, "rtt_s", 0.0))

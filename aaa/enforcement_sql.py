@@ -81,7 +81,7 @@ UPDATE enforcement AS e
        cause = CASE WHEN e.version = n.version THEN n.cause ELSE e.cause END,
        error_cause = CASE WHEN e.version = n.version THEN n.error_cause ELSE e.error_cause END,
        target = n.target, request = n.request, rtt_s = n.rtt_s,
-       told_at = CASE WHEN n.state = 'told' THEN now() ELSE e.told_at END,
+       told_at = CASE WHEN n.state IN ('told', 'stale') THEN now() ELSE e.told_at END,
        seen_at = n.seen_at, seen_input_octets = n.input_octets,
        seen_output_octets = n.output_octets, looks = 0
   FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::boolean[], $6::boolean[],
@@ -108,7 +108,7 @@ SELECT e.session_id, e.tenant_id, e.version, e.wanted, e.service, e.reason, e.pr
        e.told_at, e.seen_at, e.seen_input_octets, e.seen_output_octets, e.looks,
        s.last_seen_at, s.input_octets, s.output_octets
   FROM enforcement AS e JOIN session AS s ON s.id = e.session_id
- WHERE e.state = 'told' AND s.stopped_at IS NULL AND s.last_seen_at > e.seen_at
+ WHERE e.state IN ('told', 'stale') AND s.stopped_at IS NULL AND s.last_seen_at > e.seen_at
    AND e.session_id > $1 ORDER BY e.session_id LIMIT $2
 """
 JUDGED: Final = """
@@ -120,7 +120,7 @@ UPDATE enforcement AS e
   FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::float8[],
               $7::boolean[])
        AS n (session_id, version, state, rung, cause, wait_s, is_unclear)
- WHERE e.session_id = n.session_id AND e.version = n.version AND e.state = 'told'
+ WHERE e.session_id = n.session_id AND e.version = n.version AND e.state IN ('told', 'stale')
 """
 LOOKED: Final = """
 UPDATE enforcement AS e
@@ -128,10 +128,9 @@ UPDATE enforcement AS e
        seen_output_octets = n.output_octets
   FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::bigint[])
        AS n (session_id, version, at, input_octets, output_octets)
- WHERE e.session_id = n.session_id AND e.version = n.version AND e.state = 'told'
+ WHERE e.session_id = n.session_id AND e.version = n.version AND e.state IN ('told', 'stale')
 """
-# A box that was silent on every rung is tried again; one that said that it had no such session
-# and goes on to report it has been asked in the wrong words, and its session is ended at the next.
+# A box that was silent on every rung is tried again.
 REVIVE: Final = """
 UPDATE enforcement AS e
    SET state = 'due', attempts = 0, next_at = now(),
@@ -153,3 +152,7 @@ SELECT h.subscriber_id FROM hold AS h
 """
 TENANTS: Final = "SELECT DISTINCT tenant_id FROM nas ORDER BY 1"
 COUNTS: Final = "SELECT state, count(*) AS rows FROM enforcement GROUP BY state"
+# Of those that nobody has tried yet, so that people see what they wait for.
+SILENT_NAS: Final = """
+UPDATE enforcement SET cause = $2 WHERE nas_id = $1 AND state = 'due' AND cause = ''
+"""

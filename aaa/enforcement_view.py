@@ -13,6 +13,7 @@ import structlog
 from aaa.directory import Directory
 from aaa.enforcement import OFF, Live, wanted_of
 from aaa.enforcement_print import print_of
+from aaa.nas_table import templates_of
 from aaa.records import NasRecord, Personal, ProfileRecord, SubscriberRecord
 from aaa.rendering import GARDEN, PLAN, THROTTLED, Renderer
 from nas_adapters.profile import ServiceProfile
@@ -45,6 +46,7 @@ class View:
         self._directory = directory
         self._renderer = renderer
         self._nases: dict[int, NasRecord] = {}
+        self._named: dict[int, Templates] = {}
         self._profiles: dict[int, ProfileRecord] = {}
         self._kept: dict[
             tuple[int, str, Templates, Personal | None], tuple[str, ServiceProfile]
@@ -59,6 +61,7 @@ class View:
         try:
             if self._directory.begin_turn():
                 self._nases = {nas.id: nas for nas in self._directory.nases()}
+                self._named = {number: templates_of(nas) for number, nas in self._nases.items()}
                 self._profiles = {one.id: one for one in self._directory.profiles()}
                 self._renderer.replace_profiles(self._profiles)
                 self._kept.clear()
@@ -134,5 +137,4 @@ class View:
         return found
 
     def _templates(self, session: Live) -> Templates:
-        del session
-        return NO_TEMPLATES
+        return self._named.get(session.nas_id, NO_TEMPLATES)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aaa import enforcement_report
-from aaa.enforcement_sender import Sender
+from aaa.enforcement_sender import LANES, Sender
 from core.clock import Clock
 from tests.aaa.enforcing import codes, enforcing, send
 from tests.aaa.replica import eventually
@@ -135,6 +135,39 @@ async def test_a_stale_session_of_ours_is_not_asked_for_again(
         async with isp.app.transaction(isp.isp.tenant_id) as tx:
             [listed] = await enforcement_report.page(tx, before=2**62, limit=9)
         assert "503 Session-Context-Not-Found" in listed.why
+        await isp.sql.execute("UPDATE enforcement SET told_at = told_at - interval '1 minute'")
+        await isp.reports(session, 300)
+        await isp.whole.settle()
+        row = await isp.becomes(session, "waiting")
+        assert "and reports it" in row["cause"], "it is named wrongly"
+        assert codes(box) == [DISCONNECT_REQUEST]
+
+
+async def test_a_silent_nas_is_spared_and_what_waits_for_it_says_so(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    async with (
+        nas(is_silent) as box,
+        nas(acks, "127.0.0.2") as other,
+        enforcing(fresh_database_url, tmp_path) as isp,
+    ):
+        dead = await isp.nas(box.address[1])
+        alive = await isp.nas(other.address[1], "bras-2", host="127.0.0.2")
+        plan = await isp.plan()
+        everybody = await isp.isp.subscribers(plan, *(f"user-{number}" for number in range(200)))
+        sessions = [await isp.session(one, dead) for one in everybody]
+        theirs = await isp.session(everybody[0], alive)
+        await isp.sql.execute(
+            "INSERT INTO hold (tenant_id, subscriber_id, source)"
+            " SELECT tenant_id, id, 'staff' FROM subscriber"
+        )
+        await isp.is_current(everybody[-1])
+        await isp.judge.subscribers(everybody)
+        await isp.becomes(theirs, "told")
+        await until(lambda: isp.sender.breaker.silent() == [dead])
+        await asyncio.sleep(1.0)
+        assert len({asked.first(44) for asked in box.asked}) <= LANES * 8
+        assert (await isp.row(sessions[-1]) or {})["cause"] == "waits: its NAS is silent"
 
 
 async def test_forged_acks_end_nothing_and_are_told_as_another_secret(

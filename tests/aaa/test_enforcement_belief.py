@@ -50,3 +50,9 @@ def test_no_limit_cannot_be_contradicted() -> None:
 
 def test_two_reports_close_together_tell_no_speed() -> None:
     assert belief(COA, report(2, 50), LATER)[0] is Belief.WAITS
+
+
+def test_a_session_that_its_nas_did_not_know_and_reports_has_been_named_wrongly() -> None:
+    stale = replace(COA, is_stale=True)
+    assert belief(stale, report(300, 0), LATER)[0] is Belief.CONTRADICTED
+    assert belief(stale, Report(AT, 0, 0), LATER)[0] is Belief.WAITS

@@ -8,6 +8,7 @@ that are named below.
 from typing import Final
 
 import lmdb
+import msgspec
 import structlog
 
 from aaa import pools_blocks, pools_sql
@@ -53,8 +54,9 @@ class PoolKeeper:
         """One pass: blocks, leases, what is due."""
         try:
             await self._keep()
-        except lmdb.Error as error:
-            # As of a full disk.  The directory is kept by the same process, and goes on.
+        except (lmdb.Error, msgspec.DecodeError) as error:
+            # As of a full disk, or of a record that is damaged.  The directory is kept by the
+            # same process, and goes on.
             self._complain("addresses_unusable", error=str(error))
         except TwinNode:
             self._complain("node_name_of_another", node=self._node)

@@ -92,12 +92,18 @@ SELECT p.tenant_id, p.id, n.network::cidr, $1, $2,
 """
 
 
+GONE: Final = """
+SELECT id, free_at FROM pool_block WHERE pool_id = $1 AND node <> $2 AND free_at < now()
+"""
+
+
 def inherit(kind: str) -> str:
-    """Take up to $4 blocks of nodes that are gone for good, but none in which a session lives."""
+    """Take up to $4 blocks, of these $5 of nodes that are gone for good, but none in which a
+    session lives."""
     return f"""
 WITH orphan AS (
     SELECT b.id FROM pool_block AS b
-     WHERE b.pool_id = $3 AND b.node <> $1 AND b.free_at < now()
+     WHERE b.pool_id = $3 AND b.node <> $1 AND b.free_at < now() AND b.id = ANY ($5::bigint[])
        AND (b.quarantined_until IS NULL OR b.quarantined_until < now())
        AND NOT EXISTS (
            SELECT FROM session AS s WHERE s.tenant_id = b.tenant_id

@@ -6,6 +6,7 @@ after them.
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -22,6 +23,7 @@ from core.db import NodeDatabase, raw
 log = structlog.get_logger()
 
 RETRY_S: Final = 5.0  # where there was nothing to take
+WATCH_S: Final = 150.0  # a node that lives renews its blocks twice meanwhile
 
 
 class Taking:
@@ -42,6 +44,7 @@ class Taking:
         self._clock = clock
         self._holding = holding
         self._retry_at: dict[PoolSpec, float] = {}
+        self._watched: dict[int, dict[tuple[int, datetime], float]] = {}
 
     async def refill(self, pools: dict[int, KeptPool]) -> None:
         """One pass over the pools."""
@@ -71,6 +74,7 @@ class Taking:
                 rows += await connection.fetch(
                     pools_sql.inherit(pool.spec.kind),
                     *(self._node, self._store.id, pool.id, number - len(rows)),
+                    await self._gone(connection, pool),
                 )
         self.unowned[pool.id] = max(0, len(unowned) - len(rows))
         if not rows:
@@ -82,6 +86,19 @@ class Taking:
             self._holding.add(row["id"], row["network"], pool, own)
             await asyncio.sleep(0)
         log.info("addresses_taken", pool=pool.spec.name, blocks=len(rows))
+
+    async def _gone(self, connection: asyncpg.Connection, pool: KeptPool) -> list[int]:
+        """Blocks whose node is due to be gone, and has not renewed them since we first saw that:
+        the clock of the database may have been set."""
+        now = self._clock.monotonic()
+        rows = await connection.fetch(pools_sql.GONE, pool.id, self._node)
+        before = self._watched.get(pool.id, {})
+        watched = {
+            (row["id"], row["free_at"]): before.get((row["id"], row["free_at"]), now)
+            for row in rows
+        }
+        self._watched[pool.id] = watched
+        return [number for (number, _), since in watched.items() if now - since >= WATCH_S]
 
     async def _unowned(self, pool: KeptPool) -> int:
         async with self._database.transaction() as tx:

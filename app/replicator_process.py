@@ -6,6 +6,7 @@ import os
 from datetime import timedelta
 
 import lmdb
+import msgspec
 import structlog
 
 from aaa.directory import DirectoryWriter, open_environment
@@ -159,7 +160,7 @@ class _Addresses:
             return []
         try:
             return self._keeper.status()
-        except lmdb.Error:
+        except (lmdb.Error, msgspec.DecodeError):
             return []  # the keeper says so
 
 

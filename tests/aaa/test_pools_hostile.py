@@ -158,3 +158,30 @@ async def test_logins_hear_of_a_pool_when_there_is_something_of_it_to_give(world
             await world.sql.execute("UPDATE profile SET code = 'another'")
             await eventually(lambda: "another" in one.profiles())
             assert seen == [[]]
+
+
+async def test_a_database_whose_clock_is_set_forward_takes_nothing_from_a_node_that_lives(
+    world: Isp,
+) -> None:
+    pool = await world.pool("10.0.0.0/28")
+    a, b = world.node("a"), world.node("b")
+    await a.keeper.keep()
+    live = a.lease(pool, 1)  # its session's Start is on its way
+    await world.sql.execute("UPDATE pool_block SET free_at = now() - interval '1 hour'")
+    for _ in range(40):
+        for one in (b, a):
+            await one.keeper.keep()
+            one.clock.at += 10
+        assert live not in all_of(b, pool, 100)
+    assert a.lease(pool, 1) == live
+
+
+async def test_a_damaged_record_of_an_address_does_not_stop_the_directory(world: Isp) -> None:
+    pool, a = await world.pool("10.0.0.0/30"), world.node()
+    await a.keeper.keep()
+    a.lease(pool, 1)
+    with a.store.environment.begin(write=True) as txn:
+        for key in [*txn.cursor(a.store.items).iternext(values=False)]:
+            txn.put(key, b"\xc1", db=a.store.items)
+    a.clock.at += LEASE_S + 1
+    await a.keeper.keep()

@@ -86,7 +86,7 @@ class NasTable:
                 log.warning("nas_secret_unreadable", nas=record.name, error=str(error))
                 continue
             secret = SharedSecret(opened.octets)
-            patterns, named = _patterns(record), _templates(record)
+            patterns, named = _patterns(record), templates_of(record)
             identify = _identify(record)
             fresh[record.id] = Known(
                 record,
@@ -123,7 +123,8 @@ def _patterns(record: NasRecord) -> Patterns:
         return NO_PATTERNS
 
 
-def _templates(record: NasRecord) -> Templates:
+def templates_of(record: NasRecord) -> Templates:
+    """What it was told of names, read once: what is rendered is kept for each reading."""
     if not record.name_templates:
         return NO_TEMPLATES
     try:

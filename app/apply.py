@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from aaa import pools, profiles
 from aaa.profiles import ProfileSpec, StoredProfile
+from app.apply_access import refuse_strangers
 from app.apply_pools import put_pools
 from app.apply_subscribers import put_subscribers
 from app.apply_ways import put_ways
@@ -24,7 +25,7 @@ from core.db import Database, Tx, enter
 from core.errors import Conflict, Invalid, NotFound
 from core.secret import CannotOpen, Secret, Vault
 from nas_adapters import registry
-from nas_adapters.registry import REJECT, StoredNas
+from nas_adapters.registry import StoredNas
 from nas_adapters.secrets import open_coa_secret, open_secret
 
 LOCK: Final = 0x6170706C  # "appl", of pg_advisory_xact_lock
@@ -109,6 +110,8 @@ async def _apply(tx: Tx, vault: Vault, manifest: Manifest, scope: _Scope, now: d
     scope.lines.extend(await put_ways(tx, vault, scope.tenant_id, ways, now=now))
     plans = {code: stored.spec for code, stored in stored_plans.items()}
     plans |= {plan.code: plan for plan in manifest.plans}
+    nases = {name: nas.spec for name, nas in stored_nases.items()}
+    refuse_strangers(nases | {entry.spec.name: entry.spec for entry in manifest.nases}, plans)
     scope.lines.extend(await put_pools(tx, scope.tenant_id, manifest.pools, plans.values()))
     await _put_plans(tx, scope, manifest.plans, stored_plans)
     scope.lines.extend(
@@ -123,13 +126,6 @@ def _refuse_unknown_names(
 ) -> None:
     known_nases = nases.keys() | {entry.spec.name for entry in manifest.nases}
     known_plans = plans.keys() | {plan.code for plan in manifest.plans}
-    for nas in manifest.nases:
-        code = nas.spec.unknown_devices
-        if code != REJECT and code not in known_plans:
-            raise NotFound(
-                f"nas {nas.spec.name}: unknown_devices = {code!r}: there is no such plan; "
-                f"{_there_are(known_plans)}; or write {REJECT!r}"
-            )
     for entry in manifest.subscribers:
         at = f"({entry.spec.username})"
         if entry.spec.profile not in known_plans:

@@ -7,16 +7,21 @@ import pytest
 from msgspec.structs import replace
 
 from aaa import ways
+from aaa.directory import Directory
+from aaa.enforcement import Live
+from aaa.enforcement_view import View
 from aaa.finding import code_of
 from aaa.policy import Hold
 from aaa.records import Quota, SubscriberRecord, Used
+from aaa.rendering import Renderer
 from core.radius.packet import parse
 from core.radius.responder import Source
 from core.secret import Secret
 from nas_adapters.identity import NO_PATTERNS, Kind, Line
+from nas_adapters.profile import ServiceProfile
 from nas_adapters.secrets import seal_secret
 from nas_adapters.vendors import VENDORS
-from tests.aaa.world import BRAS, HOME, OTHER_BRAS, SECRET, TENANT, World
+from tests.aaa.world import BRAS, HOME, OTHER_BRAS, SECRET, TENANT, World, dictionary
 from tests.asking import (
     ACCESS_ACCEPT,
     ACCESS_REJECT,
@@ -75,6 +80,10 @@ class Isp(World):
             secret_sealed=seal_secret(self.vault, TENANT + 1, 3, Secret(SECRET)),
         )
         self.writer.put_tables({**told, 3: foreign}, {REGISTRATION.id: REGISTRATION})
+
+    def directory_of_its_own(self) -> Directory:
+        """As another process opens it."""
+        return Directory(self.environment)
 
     def found_by(
         self, name: str, *found: str, number: int = 2, password: str | None = None, **more: object
@@ -460,3 +469,18 @@ def test_pap_for_a_name_goes_on_as_ever(isp: Isp) -> None:
     request = pap_request("nemo", "arctangent", secret=SECRET, identifier=1)
     assert isp.answer(request).code == ACCESS_ACCEPT
     assert isp.last()[3] == "found by name"
+
+
+def test_names_by_template_are_a_login_s_and_enforcement_s_alike(isp: Isp) -> None:
+    """Else each session of such a NAS would have something else than it should."""
+    told = replace(isp.nases[1], vendor="mikrotik", name_templates={"group": "g-{plan.code}"})
+    isp.writer.put_tables({1: told}, {})
+    answer = isp.login("nemo", "arctangent", PPP)
+    assert (3, b"g-home") in answer.of_vendor(14988)
+    [ours] = answer.all(25)
+    session = Live(7, TENANT, 1, 1, ours[19:].decode(), "", None)
+    view = View(isp.directory_of_its_own(), Renderer(dictionary(), ServiceProfile()))
+    with view.turn():
+        entitled = view.entitled(session, int(isp.clock.unix_s()))
+    assert entitled is not None
+    assert entitled.wanted == session.applied

@@ -83,7 +83,7 @@ class World:
         self._drawn = 0
         self.vault = Vault(bytes(32), self.random)
         # One environment for both halves: LMDB forbids a process to open it twice.
-        environment = open_environment(
+        environment = self.environment = open_environment(
             directory / "directory", map_size_octets=1 << 24, readonly=False
         )
         self.writer = DirectoryWriter(environment)

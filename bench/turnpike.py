@@ -99,6 +99,11 @@ class Turnpike:
         return Server(self.name, self.ports["acct"], self.roots)
 
     @property
+    def owner_url(self) -> str:
+        """The owner's way into its private PostgreSQL."""
+        return f"postgresql://turnpike@/turnpike?host={self.directory / 'postgres/run'}"
+
+    @property
     def roots(self) -> tuple[int, ...]:
         assert self.program is not None
         postmaster = int(self._postmaster()[0])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.peers.programs import running
 
-CONFIGURATION = """
+COMMON = """
 name = freeradius
 raddbdir = {directory}
 confdir = ${{raddbdir}}
@@ -33,7 +33,6 @@ security {{
     reject_delay = 0
     status_server = yes
 }}
-proxy_requests = no
 client strict {{
     ipaddr = 127.0.0.1
     secret = {secret}
@@ -51,6 +50,9 @@ thread pool {{
     max_spare_servers = 1
     max_requests_per_server = 0
 }}
+"""
+SERVER = """
+proxy_requests = no
 modules {{
     pap {{
     }}
@@ -143,27 +145,35 @@ class FreeRadius:
 @contextmanager
 def freeradius(program: str, secret: str, users: Mapping[str, str]) -> Iterator[FreeRadius]:
     """Serve `users`, name to password."""
+    auth, acct, coa = free_port(), free_port(), free_port()
+    known = "".join(
+        f'"{name}" Cleartext-Password := "{password}"\n\tClass = 0x6672\n\n'
+        for name, password in users.items()
+    )
+    with configured(program, secret, SERVER, users=known, auth=auth, acct=acct, coa=coa):
+        yield FreeRadius(("127.0.0.1", auth), ("127.0.0.1", acct), ("127.0.0.1", coa))
+
+
+@contextmanager
+def configured(
+    program: str, secret: str, more: str, *, users: str = "", **ports: object
+) -> Iterator[None]:
+    """One that serves with what is `COMMON`, and `more` that may hold what is given here."""
     directory = Path(tempfile.mkdtemp(prefix="peer-freeradius-"))
-    auth, acct, coa = _free_port(), _free_port(), _free_port()
     (directory / "radiusd.conf").write_text(
-        CONFIGURATION.format(directory=directory, secret=secret, auth=auth, acct=acct, coa=coa)
+        (COMMON + more).format(directory=directory, secret=secret, **ports)
     )
     (directory / "dictionary").write_text("$INCLUDE /usr/share/freeradius/dictionary\n")
-    (directory / "users").write_text(
-        "".join(
-            f'"{name}" Cleartext-Password := "{password}"\n\tClass = 0x6672\n\n'
-            for name, password in users.items()
-        )
-    )
+    (directory / "users").write_text(users)
     command = (program, "-f", "-l", "stdout", "-d", str(directory), "-n", "radiusd")
     try:
         with running(*command, log=directory / "log", ready="Ready to process requests"):
-            yield FreeRadius(("127.0.0.1", auth), ("127.0.0.1", acct), ("127.0.0.1", coa))
+            yield
     finally:
         shutil.rmtree(directory)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

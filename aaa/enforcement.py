@@ -7,13 +7,14 @@ who has proved himself and competes with nobody, least of all with himself, for 
 Knows neither where sessions come from nor how a box is told.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from aaa.enforcement_print import given_at_login
 from aaa.facts import facts_of
-from aaa.places import NOTHING
+from aaa.places import NOTHING, LiveSession
 from aaa.policy import Deny, authorize
 from aaa.records import ProfileRecord, SubscriberRecord
 from aaa.rendering import service_for
@@ -94,8 +95,34 @@ def wanted_of(
     decision = authorize(facts)
     if isinstance(decision, Deny):
         return Wanted(OFF, decision.reason)
+    if (
+        record is not None
+        and profile is not None
+        and profile.at_limit == "kick_oldest"
+        and is_crowded_out(session.id, record.sessions, profile.session_limit)
+    ):
+        return Wanted(OFF, "session-limit")
     reason = decision.walled_by or ("quota" if decision.throttled else "")
     return Wanted(service_for(decision), reason)
+
+
+def is_crowded_out(session_id: int, sessions: Sequence[LiveSession], limit: int) -> bool:
+    """Whether newer ones of the same subscriber fill the limit, a device or a multi-session once.
+
+    One that is not among them is too new to be known, and stays.
+    """
+    if not limit or len(sessions) <= limit:
+        return False
+    places: dict[object, int] = {}  # -> its newest session
+    mine: object = None
+    for one in sessions:
+        place = one.multi_session or one.device or one.id
+        places[place] = max(one.id, places.get(place, 0))
+        if one.id == session_id:
+            mine = place
+    if mine is None:
+        return False
+    return sum(newest > places[mine] for newest in places.values()) >= limit
 
 
 def compare(session: Live, wanted: str) -> Next:

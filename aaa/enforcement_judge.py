@@ -177,12 +177,12 @@ class Judge:
 
     async def _look_after(self, asked: dict[int, _Asked]) -> None:
         fresh = await self._fresh(list(asked))
-        current = []
         with self._view.turn():
-            for number in asked:
-                known = _without_sessions(self._view.subscriber(number))
-                if known == _without_sessions(fresh.get(number)):
-                    current.append(number)
+            current = [
+                number
+                for number in asked
+                if _told(self._view.subscriber(number)) == _told(fresh.get(number))
+            ]
         differing: dict[int, int] = {}
         if current:
             sessions = await self._rows.of_subscribers(current)
@@ -230,6 +230,8 @@ def _wish(
     )
 
 
-def _without_sessions(record: SubscriberRecord | None) -> SubscriberRecord | None:
-    """They come and go, and are no change of anybody's."""
-    return None if record is None else replace(record, sessions=())
+def _told(record: SubscriberRecord | None) -> tuple[object, ...]:
+    """What a change changes: when his sessions were last heard of is none."""
+    if record is None:
+        return ()
+    return replace(record, sessions=()), [one.id for one in record.sessions]

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 # An older directory may be of yesterday: nobody is disconnected on its word.
 DIRECTORY_TRUSTED_S: Final = 180.0
+IDS_BACK: Final = 200  # of transactions that were still under way
 TIME_BACK: Final = timedelta(minutes=10)  # after a start; who was missed before is the pass's
 
 
@@ -38,6 +39,7 @@ class Pass:
         self._view = view
         self._clock = clock
         self._time_seen: datetime | None = None
+        self._session_seen: int | None = None
         self._turn = asyncio.Lock()
 
     async def run(self) -> None:
@@ -61,6 +63,14 @@ class Pass:
         # The policy's second is the next full one, of some rules: so a little is looked at twice.
         self._time_seen = now - timedelta(seconds=2)
         await self._judge.subscribers(due)
+
+    async def crowding(self) -> None:
+        """Look after those who came online where another session must make room."""
+        newest = await self._rows.newest()
+        if self._session_seen is not None and newest > self._session_seen:
+            crowding = await self._rows.crowding(self._session_seen - IDS_BACK)
+            await asyncio.gather(*map(self._judge.subscriber, crowding))
+        self._session_seen = newest
 
     async def _run(self) -> None:
         with self._view.turn():

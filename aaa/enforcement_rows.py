@@ -106,6 +106,15 @@ class Rows:
         """Subscribers online, for whom time itself changed something between the two."""
         return [row["subscriber_id"] for row in await self._fetch(sql.DUE_BY_TIME, after, until)]
 
+    async def crowding(self, after: int) -> list[int]:
+        """Subscribers with a session above this id, whose newest sessions push out the oldest."""
+        return [row["subscriber_id"] for row in await self._fetch(sql.CROWDING, after)]
+
+    async def newest(self) -> int:
+        """The highest id of a session so far."""
+        found: int = (await self._fetch(sql.NEWEST))[0]["id"]
+        return found
+
     async def tenants(self) -> list[int]:
         return [row["tenant_id"] for row in await self._fetch(sql.TENANTS)]
 

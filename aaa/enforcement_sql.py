@@ -156,3 +156,13 @@ COUNTS: Final = "SELECT state, count(*) AS rows FROM enforcement GROUP BY state"
 SILENT_NAS: Final = """
 UPDATE enforcement SET cause = $2 WHERE nas_id = $1 AND state = 'due' AND cause = ''
 """
+
+# New sessions of those whose newest push out the oldest.  Ids are given before they are committed:
+# whoever is missed is the pass's.
+CROWDING: Final = """
+SELECT DISTINCT s.subscriber_id FROM session AS s
+  JOIN entitlement AS e ON e.subscriber_id = s.subscriber_id
+  JOIN profile AS p ON p.id = e.profile_id AND p.at_limit = 'kick_oldest' AND p.session_limit > 0
+ WHERE s.id > $1 AND s.stopped_at IS NULL
+"""
+NEWEST: Final = "SELECT coalesce(max(id), 0) AS id FROM session"

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from aaa.directory import Directory
-from aaa.enforcement_judge import Judge
+from aaa.enforcement_judge import Judge, _told
 from aaa.enforcement_pass import Pass
 from aaa.enforcement_print import print_of
 from aaa.enforcement_rows import Rows
@@ -115,16 +115,21 @@ class Enforcing:
         )
         return number
 
+    async def note(self, subscriber_id: int) -> None:
+        """That his sessions changed, as ingest does for those whose plan counts them."""
+        await self.sql.execute(
+            "INSERT INTO change (tenant_id, kind, entity_id) VALUES ($1, 'subscriber', $2)",
+            self.isp.tenant_id,
+            subscriber_id,
+        )
+
     async def is_current(self, subscriber_id: int) -> None:
         """Wait until the directory has what was written of him."""
 
         async def has() -> bool:
             fresh = (await self.judge._fresh([subscriber_id])).get(subscriber_id)
-            self.replica.directory.begin_turn()
-            try:
-                return self.replica.directory.subscriber_of(subscriber_id) == fresh
-            finally:
-                self.replica.directory.end_turn()
+            with self.judge._view.turn():
+                return _told(self.judge._view.subscriber(subscriber_id)) == _told(fresh)
 
         await until(has)
 

@@ -367,6 +367,29 @@ async def test_what_time_changes_is_looked_after_when_it_comes(
         assert (await isp.becomes(session, "told"))["reason"] == "expired"
 
 
+async def test_the_newest_session_pushes_out_the_oldest_where_the_plan_says_so(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice = await isp.isp.subscriber(await isp.plan(session_limit=1, at_limit="kick_oldest"))
+        await isp.whole.crowding()
+        first = await isp.session(alice, bras)
+        await isp.note(alice)
+        await isp.whole.crowding()
+        assert await isp.row(first) is None, "alone he has room"
+        second = await isp.session(alice, bras)
+        await isp.sql.execute("UPDATE session SET calling_station = 'b' WHERE id = $1", second)
+        await isp.note(alice)
+        await isp.is_current(alice)
+        await isp.whole.crowding()
+        row = await isp.becomes(first, "told")
+        assert (row["service"], row["reason"]) == ("off", "session-limit")
+        await isp.whole.run()
+        assert await isp.row(second) is None
+        assert len(box.asked) == 1
+
+
 async def test_of_two_processes_one_tells_a_nas(fresh_database_url: str, tmp_path: Path) -> None:
     async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
         other = Sender(

@@ -5,7 +5,18 @@ from dataclasses import replace
 import pytest
 from msgspec.structs import replace as replaced
 
-from aaa.enforcement import OFF, STAFF, Known, Live, Next, Rung, State, compare, wanted_of
+from aaa.enforcement import (
+    OFF,
+    STAFF,
+    Known,
+    Live,
+    Next,
+    Rung,
+    State,
+    compare,
+    is_crowded_out,
+    wanted_of,
+)
 from aaa.enforcement_breaker import SILENT_MAX, WAIT_S, Breaker
 from aaa.enforcement_ladder import (
     BACK_OFF_S,
@@ -19,6 +30,7 @@ from aaa.enforcement_ladder import (
     steps,
 )
 from aaa.enforcement_print import print_of
+from aaa.places import LiveSession
 from aaa.policy import Hold
 from aaa.records import Quota, SubscriberRecord, Used
 from nas_adapters import generic, mikrotik, wispr
@@ -179,6 +191,29 @@ def test_a_session_is_judged_as_its_login_was_and_competes_with_nobody() -> None
     metered = replaced(HOME, quota=quota)
     assert wanted_of(SESSION_ROW, over, metered, NOW_S).service == "throttled"
     assert wanted_of(SESSION_ROW, None, None, NOW_S).service == OFF
+
+
+def online(number: int, device: bytes = b"", multi_session: str = "") -> LiveSession:
+    return LiveSession(number, b"", "", device, multi_session, 0)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "limit", "out"),
+    [
+        pytest.param([online(1)], 1, set(), id="alone"),
+        pytest.param([online(1), online(2)], 1, {1}, id="the oldest makes room"),
+        pytest.param([online(1), online(2), online(3)], 2, {1}, id="and no more than that"),
+        pytest.param([online(1), online(2)], 0, set(), id="no limit"),
+        pytest.param([online(1, b"a"), online(2, b"a")], 1, set(), id="one device, twice"),
+        pytest.param(
+            [online(1, b"", "m"), online(2), online(3, b"", "m")], 1, {2}, id="a multi-session once"
+        ),
+    ],
+)
+def test_the_oldest_is_crowded_out(sessions: list[LiveSession], limit: int, out: set[int]) -> None:
+    found = {one.id for one in sessions if is_crowded_out(one.id, sessions, limit)}
+    assert found == out
+    assert not is_crowded_out(99, sessions, limit), "too new to be known"
 
 
 def test_a_silent_nas_is_asked_seldom_until_it_answers() -> None:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from aaa.pools_store import NoAddress
@@ -73,6 +74,7 @@ async def test_a_node_that_dies_as_it_finds_its_memory_lost_holds_all_back_when_
     assert len(all_of(again, pool, 10)) == 3
 
 
+@pytest.mark.slow
 async def test_two_nodes_of_one_name_never_give_one_address(world: Isp) -> None:
     pool = await world.pool("10.0.0.0/28")
     a, twin = world.node("a"), world.node("a", "a copied machine")
@@ -160,6 +162,7 @@ async def test_logins_hear_of_a_pool_when_there_is_something_of_it_to_give(world
             assert seen == [[]]
 
 
+@pytest.mark.slow
 async def test_a_database_whose_clock_is_set_forward_takes_nothing_from_a_node_that_lives(
     world: Isp,
 ) -> None:

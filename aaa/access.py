@@ -161,9 +161,9 @@ class Access:
         if isinstance(decision, Permit):
             assert record is not None
             try:  # before anything is taken or written down: it may be impossible
+                service = service_for(decision)
                 rendered = self._renderer.rendered(
-                    *(nas.vendor, record.profile_id, record.personal, service_for(decision)),
-                    known.templates,
+                    nas.vendor, record.profile_id, record.personal, service, known.templates
                 )
                 nonce += rendered.fingerprint
                 leased = self._lease(nas, record, packet, decision, nonce, now_s)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from aaa import enforcement_report
 from aaa.enforcement_sender import LANES, Sender
 from core.clock import Clock
-from tests.aaa.enforcing import codes, enforcing, send
+from tests.aaa.enforcing import FAST, codes, enforcing, send
 from tests.aaa.replica import eventually
 from tests.asking import COA_REQUEST, DISCONNECT_REQUEST
 from tests.core.jobbing import until
@@ -365,6 +366,21 @@ async def test_what_time_changes_is_looked_after_when_it_comes(
 
         await until(is_over)
         assert (await isp.becomes(session, "told"))["reason"] == "expired"
+
+
+async def test_names_that_a_nas_makes_of_plans_are_part_of_what_its_sessions_have(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        await isp.sql.execute("""UPDATE nas SET name_templates = '{"group": "ppp-{plan.code}"}'""")
+        alice = await isp.isp.subscriber(await isp.plan())
+        named = await isp.session(alice, bras, replace(FAST, group="ppp-home"))
+        plain = await isp.session(alice, bras)
+        await isp.judge.subscriber(alice)
+        await isp.whole.run()
+        assert await isp.row(named) is None
+        assert "Mikrotik-Group=ppp-home" in (await isp.becomes(plain, "told"))["request"]
 
 
 async def test_the_newest_session_pushes_out_the_oldest_where_the_plan_says_so(

@@ -111,6 +111,20 @@ def test_a_login_role_serves_no_web_and_a_web_role_no_logins(fresh_database_url:
         assert login(node) == ACCESS_ACCEPT
 
 
+def test_a_jobs_role_has_a_directory_of_its_own_and_takes_no_addresses(
+    fresh_database_url: str,
+) -> None:
+    with turnpike_process(serve=False, DATABASE_URL=fresh_database_url) as node:
+        lone_start(node, "login")
+        node.command("apply", "-", stdin=json.dumps(ISP))
+        key = str(node.data_dir / "turnpike.key")
+        with turnpike_process(serve=False, DATABASE_URL=fresh_database_url, KEY_FILE=key) as jobs:
+            assert lone_start(jobs, "jobs") == {}
+            assert roles(jobs) == ["jobs", "replicator"]
+            eventually(lambda: (jobs.paths.status / "enforcement.json").exists(), 10.0)
+            assert not (jobs.paths.addresses / "data.mdb").exists()
+
+
 def lone_start(turnpike: Turnpike, role: str) -> dict[str, int]:
     """Start one role and wait for its ready line, which names only what it serves."""
     turnpike.launch("--role", role)

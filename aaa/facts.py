@@ -53,7 +53,7 @@ def facts_of(
         proof,
         proof_reason,
         0 if profile is None else profile.session_timeout_s or 0,
-        found_by,
+        found_by=found_by,
     )
     return facts if quota is None else _with_quota(facts, quota, record.quota)
 

@@ -44,13 +44,13 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     proof: str = "proven"  # proven | failed | not-asked
     proof_reason: str = ""
     session_timeout_s: int = 0  # of the profile; 0: none
-    found_by: str = ""  # name, or what else; of whom nobody knows, what was looked for
     at_quota: str = ""  # throttle | block | walled_garden | nothing; empty: there is no quota
     quota_octets_left: int | None = None  # None: as many as you like
     quota_time_left_s: int | None = None
     used_octets: int = 0
     used_time_s: int = 0
     is_weighed: bool = False  # an octet does not always count as one
+    found_by: str = ""  # name, or what else; of whom nobody knows, what was looked for
 
 
 class Permit(NamedTuple):

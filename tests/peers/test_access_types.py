@@ -105,7 +105,7 @@ def test_a_hotspot_user_and_a_device_of_a_hotspot(turnpike: Turnpike) -> None:
     assert ask(turnpike, *thief)[0] == "Access-Reject"
 
 
-LINES = {
+LINES: dict[str, tuple[str, str | bytes]] = {
     "redback circuit": ("Attr-26.2352.97", "SW7 eth 0/1:100"),
     "adsl-forum circuit": ("Attr-26.3561.1", "SW7 eth 0/1:100"),
     "adsl-forum remote, binary": ("Attr-26.3561.2", b"\0\6\xaa\xbb"),

@@ -26,6 +26,7 @@ from app.simulator.wire import Fields, fields
 from core.radius.types import ACCESS_ACCEPT, REPLY_MESSAGE
 
 BOOTS_IN_S: Final = 30.0
+SAYS_SO_AFTER_S: Final = 2.0  # no box is up again within the second of its last report
 
 
 class Nas:
@@ -216,7 +217,7 @@ class Nas:
         if not self.faults.reuses_session_ids:
             self._boots += 1
         if self.personality.accounting_on if says_so is None else says_so:
-            self._ask(*records.booted(self.personality, self.box, now))
+            self.plan(now + SAYS_SO_AFTER_S, self._say_that_it_booted)
 
     def _accepted(self, attempt: Attempt, said: Fields, answer: Answered, now: float) -> None:
         try:
@@ -265,6 +266,9 @@ class Nas:
 
     def _dial_again(self, subscriber: Subscriber, now: float) -> None:
         self.dial(subscriber, now)
+
+    def _say_that_it_booted(self, now: float) -> None:
+        self._ask(*records.booted(self.personality, self.box, now))
 
     def _leave(self, session: Session, now: float) -> None:
         if session.is_online:

@@ -184,7 +184,8 @@ def test_session_ids_are_used_again_on_demand(box: Driven) -> None:
     box.nas.faults = Faults(reuses_session_ids=True)
     session = box.online()
     box.nas.reboot(box.now, says_so=True)
-    [booted] = box.listen()
+    assert not box.listen(), "it is still without power"
+    [booted] = box.wait(2)
     assert number(told(booted)[40]) == 7
     box.now += 1
     assert box.online().acct_session_id == session.acct_session_id

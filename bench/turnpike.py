@@ -185,6 +185,10 @@ class Turnpike:
         lines = self._postmaster()
         return asyncio.run(_execute(lines[4].strip(), statement))
 
+    def rows(self, query: str) -> list[asyncpg.Record]:
+        """What a query finds, as the owner of the schema."""
+        return asyncio.run(_rows(self._postmaster()[4].strip(), query))
+
     def forget_directory(self) -> None:
         """Make the next start build the memory map from PostgreSQL."""
         assert self.program is None
@@ -261,6 +265,12 @@ async def _execute(socket_directory: str, statement: str) -> str:
 async def _row(socket_directory: str, query: str) -> asyncpg.Record:
     async with _connection(socket_directory) as connection:
         return await connection.fetchrow(query)
+
+
+async def _rows(socket_directory: str, query: str) -> list[asyncpg.Record]:
+    async with _connection(socket_directory) as connection:
+        found: list[asyncpg.Record] = await connection.fetch(query)
+        return found
 
 
 async def _wait_counted(socket_directory: str, records: int, timeout_s: float) -> None:

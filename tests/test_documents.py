@@ -62,7 +62,7 @@ def test_the_examples_are_files_that_apply_takes() -> None:
     ]
     assert [
         (len(one.nases), len(one.pools), len(one.plans), len(one.subscribers)) for one in files
-    ] == [(1, 0, 1, 1), (0, 2, 1, 0)]
+    ] == [(1, 0, 1, 1), (0, 0, 0, 2), (0, 2, 1, 0)]
 
 
 def test_the_environment_variables_are_understood() -> None:

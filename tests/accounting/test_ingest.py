@@ -370,17 +370,23 @@ async def test_the_subscriber_is_found_by_class_or_by_name(
     await execute(
         fresh_database_url,
         "INSERT INTO tenant (code, name) VALUES ('x', 'x'); INSERT INTO subscriber"
-        " (id, tenant_id, username) VALUES (1001, 1, 'alice'), (1002, 1, 'bob'), (1003, 2, 'eve')",
+        " (id, tenant_id, username) VALUES (1001, 1, 'alice'), (1002, 1, 'bob'), (1003, 2, 'eve');"
+        " INSERT INTO subscriber (id, tenant_id, username, access, mac)"
+        " VALUES (1004, 1, 'tablet', 'hotspot', '02005e100004'),"
+        " (1005, 2, 'theirs', 'hotspot', '02005e100005')",
     )
     node = Node(fresh_database_url)
     node.ingest = Ingest("test", owners=owners)
     ours = attribute(25, b"ai:%016x%016x" % (1002, 1))
     theirs = attribute(25, b"ai:%016x%016x" % (1003, 1))
+    nobodys = attribute(25, b"ai:%016x%016x" % (0, 1))  # of who was let in to register
     await node.tell(
         tmp_path,
         (0.0, packet(START, sid="by-name", station=b"")),
         (0.0, packet(START, sid="by-class", station=b"", more=ours)),
         (0.0, packet(START, sid="foreign", user=b"nobody", station=b"", more=theirs)),
+        (0.0, packet(START, sid="by-mac", user=b"02-00-5E-10-00-04", station=b"")),
+        (0.0, packet(START, sid="stranger", user=b"02-00-5E-10-00-05", station=b"", more=nobodys)),
         (9.0, packet(STOP, 9, 9, (1, 1), sid="by-class", station=b"", more=ours)),
     )
     found = await rows(node.url, "SELECT acct_session_id, subscriber_id FROM session")
@@ -388,6 +394,8 @@ async def test_the_subscriber_is_found_by_class_or_by_name(
         "by-name": 1001,
         "by-class": 1002,
         "foreign": None,
+        "by-mac": 1004,
+        "stranger": None,
     }
     [usage] = await rows(node.url, "SELECT subscriber_id FROM usage")
     assert usage["subscriber_id"] == 1002

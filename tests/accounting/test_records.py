@@ -154,6 +154,7 @@ OURS = b"ai:" + b"%016x" % 77 + b"00112233aabbccdd"
         pytest.param([b"ai:" + b"z" * 32], 0, "", id="no digits"),
         pytest.param([b"ai:" + b"A" * 32], 0, "", id="not as we write them"),
         pytest.param([b"ai:" + b"f" * 32], 0, "", id="no subscriber has such an id"),
+        pytest.param([b"ai:" + b"0" * 22 + b"1122aabbcc"], 0, "", id="nobody's: a stranger"),
         pytest.param([OURS[:-1]], 0, "", id="cut short"),
     ],
 )

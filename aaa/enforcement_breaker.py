@@ -10,6 +10,9 @@ from typing import Final
 SILENT_MAX: Final = 3
 WAIT_S: Final = 30.0
 WAIT_S_MAX: Final = 600.0
+# Without another request, who was silent is no news any more.  Longer than until all of it is
+# tried once more (`enforcement_ladder.SILENCE_AGAIN_S`).
+TOLD_S: Final = 4500.0
 
 
 @dataclass(slots=True)
@@ -17,6 +20,7 @@ class _Silence:
     requests: int = 0
     waits: int = 0  # since it was found silent
     until: float = 0.0
+    last: float = 0.0
 
 
 class Breaker:
@@ -39,12 +43,17 @@ class Breaker:
         """One request was not answered; whether that makes it a silent NAS."""
         silence = self._silent.setdefault(nas_id, _Silence())
         silence.requests += 1
+        silence.last = now
         if silence.requests < SILENT_MAX or now < silence.until:
             return False
         silence.until = now + min(WAIT_S * 2**silence.waits, WAIT_S_MAX)
         silence.waits += 1
         return silence.waits == 1
 
-    def silent(self) -> list[int]:
-        """Those that are silent now."""
-        return [nas for nas, one in self._silent.items() if one.requests >= SILENT_MAX]
+    def silent(self, now: float) -> list[int]:
+        """Those that are silent, as far as was asked lately."""
+        return [
+            nas
+            for nas, one in self._silent.items()
+            if one.requests >= SILENT_MAX and now - one.last < TOLD_S
+        ]

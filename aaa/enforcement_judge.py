@@ -141,8 +141,14 @@ class Judge:
             self.woken.set()
         return True
 
-    async def sessions(self, sessions: Sequence[Live], *, is_pass: bool = False) -> list[Live]:
-        """Compare them, and store what follows; those that differ from what they should have."""
+    async def sessions(
+        self, sessions: Sequence[Live], *, is_pass: bool = False, are_new: bool = False
+    ) -> list[Live]:
+        """Compare them, and store what follows; those that differ from what they should have.
+
+        Nobody made a change that the pass looks for; and what a new session was given a moment
+        ago is taken to be right where its Class does not say it.
+        """
         wishes: list[Wish] = []
         cancelled: list[Wish] = []
         nobodys: list[Wish] = []
@@ -154,6 +160,8 @@ class Judge:
                         continue
                     entitled = self._view.entitled(session, now_s)
                     if entitled is None:
+                        continue
+                    if are_new and not session.applied and entitled.service != OFF:
                         continue
                     verdict = compare(session, entitled.wanted)
                     if verdict is Next.NOTHING:

@@ -5,6 +5,7 @@ database session by session: pages of open ones, the directory in memory, prints
 """
 
 import asyncio
+from collections import deque
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 # An older directory may be of yesterday: nobody is disconnected on its word.
 DIRECTORY_TRUSTED_S: Final = 180.0
+LOOKED_AT: Final = 3  # times that a new session is, while directories hear of what was before it
 IDS_BACK: Final = 200  # of transactions that were still under way
 TIME_BACK: Final = timedelta(minutes=10)  # after a start; who was missed before is the pass's
 
@@ -39,7 +41,7 @@ class Pass:
         self._view = view
         self._clock = clock
         self._time_seen: datetime | None = None
-        self._session_seen: int | None = None
+        self._newest: deque[int] = deque(maxlen=LOOKED_AT)  # ids, the latest times
         self._turn = asyncio.Lock()
 
     async def run(self) -> None:
@@ -64,13 +66,23 @@ class Pass:
         self._time_seen = now - timedelta(seconds=2)
         await self._judge.subscribers(due)
 
-    async def crowding(self) -> None:
-        """Look after those who came online where another session must make room."""
-        newest = await self._rows.newest()
-        if self._session_seen is not None and newest > self._session_seen:
-            crowding = await self._rows.crowding(self._session_seen - IDS_BACK)
-            await asyncio.gather(*map(self._judge.subscriber, crowding))
-        self._session_seen = newest
+    async def newcomers(self) -> None:
+        """Look after sessions that began some seconds ago.
+
+        A change may have come between a login and its Start, when there was nobody online to
+        leave a job for; and where the newest session wins, an older one must make room.
+        """
+        async with self._turn:
+            newest = await self._rows.newest()
+            after = self._newest[0] - IDS_BACK if self._newest else newest
+            self._newest.append(newest)
+            if newest <= after + IDS_BACK:
+                return
+            crowding = await self._rows.crowding(after)
+            while page := await self._rows.newer(after, PAGE):
+                await self._judge.sessions(page, are_new=True)
+                after = page[-1].id
+        await asyncio.gather(*map(self._judge.subscriber, crowding))
 
     async def _run(self) -> None:
         with self._view.turn():

@@ -94,6 +94,10 @@ class Rows:
     async def open_of(self, tenant_id: int, after: int, limit: int) -> list[Live]:
         return [_live(row) for row in await self._fetch(sql.OPEN, tenant_id, after, limit)]
 
+    async def newer(self, after: int, limit: int) -> list[Live]:
+        """Of all tenants, those that began of late."""
+        return [_live(row) for row in await self._fetch(sql.NEWER, after, limit)]
+
     async def one(self, tenant_id: int, session_id: int) -> Live | None:
         rows = await self._fetch(sql.ONE, tenant_id, session_id)
         return _live(rows[0]) if rows else None

@@ -77,6 +77,10 @@ class Sender:
         self._at_once = LANES * in_flight
         self._stops = False
 
+    def silent(self) -> list[int]:
+        """NASes that answer nothing."""
+        return self.breaker.silent(self._clock.monotonic())
+
     async def run(self, client: CoaClient, stop: asyncio.Event) -> None:
         """Until `stop`, whether the database is there or not."""
         stopping = asyncio.create_task(stop.wait())

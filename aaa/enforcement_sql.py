@@ -27,6 +27,13 @@ OPEN: Final = (
  ORDER BY s.id LIMIT $3
 """
 )
+NEWER: Final = (
+    _SESSIONS
+    + """
+ WHERE s.id > $1 AND s.stopped_at IS NULL AND s.subscriber_id IS NOT NULL
+ ORDER BY s.id LIMIT $2
+"""
+)
 ONE: Final = _SESSIONS + " WHERE s.tenant_id = $1 AND s.id = $2 AND s.stopped_at IS NULL"
 STILL_THERE: Final = "SELECT id FROM subscriber WHERE id = ANY ($1::bigint[])"
 

@@ -54,7 +54,7 @@ class Enforcement:
             rows=self.counts,
             results=dict(sender.results),
             silent_nases=sorted(
-                sender.names.get(number, str(number)) for number in sender.breaker.silent()
+                sender.names.get(number, str(number)) for number in sender.silent()
             ),
             pass_sessions=self.whole.sessions,
             pass_differing=self.whole.differing,

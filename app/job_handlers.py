@@ -26,7 +26,7 @@ LOG_KEPT: Final = timedelta(days=7)
 # Quick, for they look at next to nothing: what was told something, and whose time has come.
 ACKS_EVERY: Final = timedelta(seconds=3)
 TIME_EVERY: Final = timedelta(seconds=5)
-CROWDING_EVERY: Final = timedelta(seconds=3)
+NEW_EVERY: Final = timedelta(seconds=3)
 
 
 def handlers(enforcement: Enforcement) -> Mapping[str, Handler]:
@@ -49,7 +49,7 @@ def schedules(
         Every("enforcement-pass", every, enforcement.whole.run),
         Every("enforcement-acks", ACKS_EVERY, enforcement.whole.settle),
         Every("enforcement-time", TIME_EVERY, enforcement.whole.by_time),
-        Every("enforcement-crowding", CROWDING_EVERY, enforcement.whole.crowding),
+        Every("enforcement-new", NEW_EVERY, enforcement.whole.newcomers),
     )
 
 

@@ -165,7 +165,7 @@ async def test_a_silent_nas_is_spared_and_what_waits_for_it_says_so(
         await isp.is_current(everybody[-1])
         await isp.judge.subscribers(everybody)
         await isp.becomes(theirs, "told")
-        await until(lambda: isp.sender.breaker.silent() == [dead])
+        await until(lambda: isp.sender.silent() == [dead])
         await asyncio.sleep(1.0)
         assert len({asked.first(44) for asked in box.asked}) <= LANES * 8
         assert (await isp.row(sessions[-1]) or {})["cause"] == "waits: its NAS is silent"
@@ -296,6 +296,24 @@ async def test_the_pass_finds_what_no_job_told_of(fresh_database_url: str, tmp_p
         assert len(box.asked) == 2
 
 
+async def test_who_came_online_while_he_was_suspended_is_found_at_once(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    """His login was before it and his Start after: there was nobody to leave a job for."""
+    async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice, bob = await isp.isp.subscribers(await isp.plan(), "alice", "bob")
+        await isp.whole.newcomers()
+        await isp.hold(alice)
+        await isp.is_current(alice)
+        late, fine = await isp.session(alice, bras), await isp.session(bob, bras)
+        nameless = await isp.session(bob, bras, None)
+        await isp.whole.newcomers()
+        assert (await isp.becomes(late, "told"))["reason"] == "suspended"
+        assert await isp.row(fine) is None
+        assert await isp.row(nameless) is None, "he was given it a moment ago"
+
+
 async def test_a_directory_that_nobody_keeps_ends_no_session(
     fresh_database_url: str, tmp_path: Path
 ) -> None:
@@ -389,16 +407,16 @@ async def test_the_newest_session_pushes_out_the_oldest_where_the_plan_says_so(
     async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
         bras = await isp.nas(box.address[1])
         alice = await isp.isp.subscriber(await isp.plan(session_limit=1, at_limit="kick_oldest"))
-        await isp.whole.crowding()
+        await isp.whole.newcomers()
         first = await isp.session(alice, bras)
         await isp.note(alice)
-        await isp.whole.crowding()
+        await isp.whole.newcomers()
         assert await isp.row(first) is None, "alone he has room"
         second = await isp.session(alice, bras)
         await isp.sql.execute("UPDATE session SET calling_station = 'b' WHERE id = $1", second)
         await isp.note(alice)
         await isp.is_current(alice)
-        await isp.whole.crowding()
+        await isp.whole.newcomers()
         row = await isp.becomes(first, "told")
         assert (row["service"], row["reason"]) == ("off", "session-limit")
         await isp.whole.run()

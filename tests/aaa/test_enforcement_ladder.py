@@ -223,7 +223,8 @@ def test_a_silent_nas_is_asked_seldom_until_it_answers() -> None:
         assert breaker.at_once(1, 64, 0.0) == 64
     assert breaker.was_silent(1, 0.0), "and that is news"
     assert breaker.at_once(1, 64, 0.0) == 0
-    assert breaker.silent() == [1]
+    assert breaker.silent(0.0) == [1]
+    assert breaker.silent(2 * 3600.0) == [], "nobody has asked it since"
     assert not breaker.was_silent(1, 1.0), "one that was on its way already"
     assert breaker.at_once(1, 64, WAIT_S) == 1
     assert not breaker.was_silent(1, WAIT_S)

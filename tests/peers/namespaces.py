@@ -43,21 +43,21 @@ class Namespace:
         assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def opens(self, port: int = 0) -> socket.socket:
-        """A datagram socket on the loopback in here; it may be used from anywhere."""
+    def opens(self, port: int = 0, address: str = LOOPBACK) -> socket.socket:
+        """A datagram socket at an address in here; it may be used from anywhere."""
         made: list[socket.socket] = []
         # A thread of its own, because it is threads that are in namespaces.
-        thread = Thread(target=lambda: made.append(self._open(port)))
+        thread = Thread(target=lambda: made.append(self._open(port, address)))
         thread.start()
         thread.join()
         [one] = made
         return one
 
-    def _open(self, port: int) -> socket.socket:
+    def _open(self, port: int, address: str) -> socket.socket:
         with self.path.open("rb") as file:
             if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), 0):
                 raise OSError(ctypes.get_errno(), "setns")
-        return bound(LOOPBACK, port)
+        return bound(address, port)
 
 
 def bound(address: str, port: int = 0) -> socket.socket:

@@ -51,7 +51,7 @@ def run(*command: str, stdin: str = "", within_s: float = 30.0) -> subprocess.Co
 def running(
     *command: str, log: Path, ready: str, within_s: float = 30.0, **environment: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that says `ready` in its `log` when it is; asked to end afterwards.
+    """A server that says `ready` in its `log` when it is; asked to end afterwards, and made to.
 
     It may be ended before.  What it says is added to what is in the log.
     """
@@ -75,7 +75,12 @@ def running(
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(10)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
 
 
 def said(log: Path) -> str:

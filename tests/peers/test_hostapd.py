@@ -5,25 +5,24 @@ told to at its dynamic-authorization port.
 """
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.secret import Secret
 from nas_adapters import hostapd
-from nas_adapters.base import Attr, SessionRef, Step, Verb
-from nas_adapters.coa import Acked, CoaTarget, Naked, Silent
+from nas_adapters.base import Attr, Step, Verb
+from nas_adapters.coa import Acked, Naked, Silent
+from tests.peers.books import Books, ending
 from tests.peers.namespaces import Namespace, cable, into, namespace, out_of
 from tests.peers.programs import needs, running, said
 from tests.peers.telling import told
-from tests.serving import PASSWORD, SECRET, Turnpike, eventually
+from tests.serving import PASSWORD, SECRET, Turnpike
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
@@ -67,11 +66,10 @@ network={{
 class Switch:
     """A box with one port, and the desk that a cable leads to."""
 
-    isp: Turnpike
+    books: Books
     box: Namespace
     desk: Namespace
     directory: Path
-    coa_port: int
 
     @property
     def log(self) -> Path:
@@ -106,57 +104,6 @@ class Switch:
     def log_off(self) -> None:
         self.desk.run(needs("wpa_cli"), "-p", str(self.directory / "wpa"), "logoff")
 
-    def sessions(self, *, are_open: bool) -> list[dict[str, Any]]:
-        """As Turnpike lists them, newest first."""
-        found = self.isp.command("session", "list", "--nas", "access-switch", "--json")
-        return [one for one in json.loads(found) if (one["stopped_at"] is None) == are_open]
-
-    def session(self, *, lasts_s: int = 0) -> dict[str, Any]:
-        """All that is known of the one that is open, once it is reported to last so long."""
-        found: list[dict[str, Any]] = []
-
-        def is_known() -> bool:
-            found[:] = self.sessions(are_open=True)
-            return bool(found) and found[0]["session_time_s"] >= lasts_s
-
-        eventually(is_known, 60.0, lambda: f"{found}\n{said(self.log)[-3000:]}")
-        [one] = found
-        return self.known(one["id"])
-
-    def known(self, session_id: int) -> dict[str, Any]:
-        return dict(json.loads(self.isp.command("session", "show", str(session_id), "--json")))
-
-    def ended(self, session: dict[str, Any]) -> tuple[str, str | None]:
-        """Wait until it is over; what ended it, and its cause."""
-        found: dict[str, Any] = {}
-
-        def is_over() -> bool:
-            found.update(self.known(session["id"]))
-            return found["stopped_at"] is not None
-
-        eventually(is_over, 60.0, lambda: f"{found}\n{said(self.log)[-3000:]}")
-        return found["closed_by"], found["terminate_cause"]
-
-    @property
-    def target(self) -> CoaTarget:
-        return CoaTarget(ADDRESS, self.coa_port, Secret(SECRET.encode()))
-
-
-def ending(session: dict[str, Any]) -> Step:
-    """What the dialect says to end it."""
-    step = hostapd.disconnect(
-        SessionRef(
-            acct_session_id=session["acct_session_id"],
-            user_name=session["username"],
-            calling_station=session["calling_station"] or "",
-            multi_session_id=session["multi_session_id"] or "",
-            nas_identifier=session["nas_identifier"],
-            nas_address=session["nas_ip_address"],
-        )
-    )
-    assert isinstance(step, Step)
-    return step
-
 
 @pytest.fixture(scope="module")
 def switch(isp: Turnpike, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
@@ -183,7 +130,8 @@ def switch(isp: Turnpike, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 ],
             }
         )
-        yield Switch(isp, box, desk, tmp_path_factory.mktemp("hostapd"), coa_port)
+        books = Books(isp, "access-switch", ADDRESS, coa_port)
+        yield Switch(books, box, desk, tmp_path_factory.mktemp("hostapd"))
 
 
 @pytest.fixture
@@ -195,10 +143,10 @@ def powered(switch: Switch) -> Iterator[Switch]:
 @pytest.mark.parametrize("method", ["MSCHAPV2", "MD5"])
 def test_who_is_plugged_in_is_a_session_until_he_logs_off(powered: Switch, method: str) -> None:
     with powered.plugged_in(method):
-        session = powered.session(lasts_s=1)
+        session = powered.books.session(lasts_s=1)
         powered.log_off()
-        assert powered.ended(session) == ("stop", "User-Request")
-    known = powered.known(session["id"])
+        known = powered.books.ended(session)
+    assert (known["closed_by"], known["terminate_cause"]) == ("stop", "User-Request")
     assert (known["username"], known["subscriber"]) == ("alice", "alice")
     assert (known["nas_identifier"], known["nas_ip_address"]) == ("access-switch", ADDRESS)
     assert known["class_nonce"], "hostapd returned our Class, which makes the session this login's"
@@ -210,15 +158,16 @@ def test_who_is_plugged_in_is_a_session_until_he_logs_off(powered: Switch, metho
 def test_a_wrong_password_opens_no_port(powered: Switch, method: str) -> None:
     with powered.plugged_in(method, "wrong", until="EAP-FAILURE"):
         assert "AP-STA-CONNECTED" not in said(powered.log)
-        assert powered.sessions(are_open=True) == []
+        assert powered.books.online() == []
 
 
 async def test_it_ends_a_session(powered: Switch) -> None:
     with powered.plugged_in():
-        session = powered.session()
-        assert isinstance(await told(powered.target, ending(session)), Acked)
-        # Its Stop has no cause at all.
-        assert powered.ended(session) == ("stop", None)
+        session = powered.books.session()
+        assert isinstance(await told(powered.books.target, ending(hostapd, session)), Acked)
+        known = powered.books.ended(session)
+    # Its Stop has no cause at all.
+    assert (known["closed_by"], known["terminate_cause"]) == ("stop", None)
 
 
 @pytest.mark.parametrize(
@@ -233,30 +182,30 @@ async def test_it_ends_a_session(powered: Switch) -> None:
 )
 async def test_what_it_cannot_do_it_refuses_for_its_attributes(powered: Switch, step: Step) -> None:
     """401, which makes enforcement go on with a Disconnect."""
-    answer = await told(powered.target, step)
+    answer = await told(powered.books.target, step)
     assert isinstance(answer, Naked)
     assert answer.error_cause == 401
 
 
 async def test_it_does_not_listen_to_another_secret(powered: Switch) -> None:
-    target = CoaTarget(ADDRESS, powered.coa_port, Secret(b"another"))
+    target = replace(powered.books.target, secret=Secret(b"another"))
     step = Step(Verb.DISCONNECT, (SOMEBODY,))
     assert isinstance(await told(target, step), Silent)
 
 
 async def test_what_a_power_cut_ended_is_over_when_it_is_back(switch: Switch) -> None:
     with switch.powered() as pid, switch.plugged_in():
-        session = switch.session()
+        session = switch.books.session()
         os.kill(pid, signal.SIGKILL)
     await asyncio.sleep(1)  # the clock of records knows seconds, and no box boots within one
     with switch.powered():
-        assert switch.ended(session)[0] == "accounting-on"
-        answer = await told(switch.target, ending(session))
+        assert switch.books.ended(session)["closed_by"] == "accounting-on"
+        answer = await told(switch.books.target, ending(hostapd, session))
     assert isinstance(answer, Naked)
     assert answer.error_cause == 503
 
 
 def test_who_is_there_when_it_is_switched_off_is_told_of(switch: Switch) -> None:
     with switch.powered(), switch.plugged_in():
-        session = switch.session()
-    assert switch.ended(session)[0] == "stop"
+        session = switch.books.session()
+    assert switch.books.ended(session)["closed_by"] == "stop"

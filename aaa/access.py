@@ -132,7 +132,7 @@ class Access:
         name = packet.first.get(USER_NAME) or b""
         calling = packet.first.get(CALLING_STATION_ID) or b""
         record, found_by, vouched = find(self._directory, known, packet, name)
-        locked = self._throttle.is_locked(nas.id, calling, name, now)
+        locked = not vouched and self._throttle.is_locked(nas.id, calling, name, now)
         outcome: Outcome
         challenge = b""
         if locked:

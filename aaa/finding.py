@@ -21,7 +21,8 @@ from nas_adapters import duid, mac
 from nas_adapters.asking import FRAMED_PROTOCOL
 from nas_adapters.identity import Identity, Kind
 
-# What the NAS vouches for instead of a password (`aaa.methods.device`).
+# What the NAS vouches for instead of a password (`aaa.methods.device`).  Nobody guesses at it, and
+# many lines may have one name of the box's making: so no guessers' lock is asked for.
 LINE = "line"
 DEVICE = "mac"
 UNKNOWN = "unknown"

@@ -206,6 +206,15 @@ def test_what_a_box_sends_as_password_of_a_line_is_not_looked_at(isp: Isp) -> No
     assert isp.login("line-1@isp", "cisco", adsl(b"line-1")).code == ACCESS_ACCEPT
 
 
+def test_strangers_do_not_lock_out_who_has_the_same_name_from_the_box(isp: Isp) -> None:
+    """Some boxes name all lines alike, and tell no station."""
+    isp.found_by("fibre-7", circuit("line-1"))
+    for _ in range(30):
+        assert isp.login("dhcp", "dhcp", adsl(b"line-9")).code == ACCESS_REJECT
+    assert isp.last()[2] in ("unknown-user", "guessing")
+    assert isp.login("dhcp", "dhcp", adsl(b"line-1")).code == ACCESS_ACCEPT
+
+
 def test_a_name_that_its_pattern_does_not_fit_is_told_with_the_nas(isp: Isp) -> None:
     isp.boxes("juniper", PATTERN)
     assert isp.ask(tlv(1, "x"), adsl(b"eth 0/1")).code == ACCESS_REJECT

@@ -4,6 +4,7 @@ It is the same memory map that the node's logins read, so a session is not told 
 next login another.  A turn shares one snapshot; it must be short, and nothing is awaited in it.
 """
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
@@ -22,6 +23,8 @@ from nas_adapters.templates import NO_TEMPLATES, Templates
 log = structlog.get_logger()
 
 KEPT_MAX: Final = 20_000
+GIVEN_KEPT_MAX: Final = 1_000
+PERSONAL_PLANS_MAX: Final = 20
 _UNKNOWN: Final = "unknown-user"
 
 
@@ -51,6 +54,7 @@ class View:
         self._kept: dict[
             tuple[int, str, Templates, Personal | None], tuple[str, ServiceProfile]
         ] = {}
+        self._given: dict[tuple[int, Templates, Personal | None], dict[str, ServiceProfile]] = {}
         self._is_in_turn = False
 
     @contextmanager
@@ -65,6 +69,7 @@ class View:
                 self._profiles = {one.id: one for one in self._directory.profiles()}
                 self._renderer.replace_profiles(self._profiles)
                 self._kept.clear()
+                self._given.clear()
             yield
         finally:
             self._directory.end_turn()
@@ -107,21 +112,31 @@ class View:
             return None
         record = self._directory.subscriber_of(session.subscriber_id)
         personal = None if record is None else record.personal
-        mine = 0 if record is None else record.profile_id
-        templates = self._templates(session)
-        for number, plan in sorted(self._profiles.items(), key=lambda item: item[0] != mine):
-            if plan.tenant_id != session.tenant_id:
-                continue
+        key = (session.tenant_id, self._templates(session), personal)
+        given = self._given.get(key)
+        if given is None:
+            if len(self._given) >= GIVEN_KEPT_MAX:
+                self._given.clear()
+            mine = 0 if record is None else record.profile_id
+            given = self._given[key] = self._all_that_could_be(*key, mine)
+        return given.get(fingerprint)
+
+    def _all_that_could_be(
+        self, tenant_id: int, templates: Templates, personal: Personal | None, mine: int
+    ) -> dict[str, ServiceProfile]:
+        found: dict[str, ServiceProfile] = {}
+        plans = [plan for plan in self._profiles.values() if plan.tenant_id == tenant_id]
+        if personal is not None:  # each has prints of his own: his plan, and some others
+            plans.sort(key=lambda plan: plan.id != mine)
+            del plans[PERSONAL_PLANS_MAX:]
+        for plan in plans:
             for service in (PLAN, THROTTLED, GARDEN):
                 if service == THROTTLED and plan.quota is None:
                     continue
-                try:
-                    found, profile = self._printed(number, service, templates, personal)
-                except ValueError:
-                    continue
-                if found == fingerprint:
-                    return profile
-        return None
+                with contextlib.suppress(ValueError):  # what cannot be said was never given
+                    fingerprint, profile = self._printed(plan.id, service, templates, personal)
+                    found[fingerprint] = profile
+        return found
 
     def _printed(
         self, profile_id: int, service: str, templates: Templates, personal: Personal | None

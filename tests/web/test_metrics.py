@@ -5,6 +5,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from aaa.enforcement_status import CoaStatus, EnforcementStatus
 from aaa.status import AccountingStatus, ClientStatus, ReplicatorStatus, WorkerStatus
 from accounting.spool import SpoolStatus
 from accounting.status import IngestStatus, NasQualityStatus, QualityStatus
@@ -177,3 +178,23 @@ def test_jobs_are_there(tmp_path: Path) -> None:
     assert of(samples, "turnpike_jobs_oldest_waiting_seconds") == 6.5
     assert of(samples, "turnpike_jobs_done_total") == 20
     assert of(samples, "turnpike_jobs_failures_total") == 3
+
+
+def test_what_nases_are_told_in_mid_session_is_there_by_nas(tmp_path: Path) -> None:
+    bras = CoaStatus(
+        1, "bras-1", 9, 2, 5, {"503": 1, "0": 2}, 1, 0, 0.25, {"authenticator": 7}, 3, 4
+    )
+    said = EnforcementStatus(
+        1, {"due": 6, "done": 8}, {"told": 5}, ["bras-2"], 50, 3, 1.5, 11, 12, [bras]
+    )
+    status.write(tmp_path, "enforcement", said)
+    samples = scrape(tmp_path)
+    assert of(samples, "turnpike_enforcement_sessions", state="due") == 6
+    assert of(samples, "turnpike_enforcement_results_total", state="told") == 5
+    assert of(samples, "turnpike_enforcement_silent_nases") == 1
+    assert of(samples, "turnpike_enforcement_pass_seconds") == 1.5
+    assert of(samples, "turnpike_coa_acks_total", tenant="1", nas="bras-1") == 5
+    assert of(samples, "turnpike_coa_naks_total", tenant="1", nas="bras-1", cause="503") == 1
+    labels = {"tenant": "1", "nas": "bras-1", "reason": "authenticator"}
+    assert of(samples, "turnpike_coa_ignored_total", **labels) == 7
+    assert of(samples, "turnpike_coa_strangers_total") == 11

@@ -333,6 +333,14 @@ def test_what_a_caller_can_type_is_no_proof_of_his_line(isp: Isp, name: str) -> 
             assert isp.login(name, "", *more).code == ACCESS_REJECT
 
 
+def test_a_mac_address_that_reads_as_a_serial_is_none(isp: Isp) -> None:
+    """Four letters that are hexadecimal digits as well, on a card of one's own choice."""
+    isp.found_by("onu", ways.by_device("onu_serial", "ABCDEF012345"))
+    who = (tlv(1, "abcdef012345"), tlv(31, "AB:CD:EF:01:23:45"))
+    assert isp.ask(*who).code == ACCESS_REJECT
+    assert isp.ask(*who, adsl(b"", b"ABCDEF012345")).code == ACCESS_ACCEPT, "the access node's word"
+
+
 def test_where_the_box_makes_names_up_they_are_its_word(isp: Isp) -> None:
     isp.found_by("onu", ways.by_device("onu_serial", "HWTC1A2B3C4D"))
     isp.boxes("huawei_bng")  # Service-Type of Outbound: nobody is asked for a name

@@ -8,7 +8,6 @@ prints a row for bench/RESULTS.md: how long each took before, during and after t
 
 import argparse
 import asyncio
-import random
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -16,18 +15,29 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from accounting.status import IngestStatus
+from app.simulator.events import What
+from app.simulator.playing import populate
+from app.simulator.scenario import Scenario
+from app.simulator.simulation import Simulation
+from app.simulator.tally import Tally
 from core import status
-from tests.chaos.boxes import Box, LoginBox, Wait, connected
 from tests.chaos.comparing import Verdict, compare
+from tests.chaos.crowd import (
+    CHAOS_ISP,
+    GIVE_UP_AFTER_S,
+    Wait,
+    Watched,
+    even,
+    expected,
+    server,
+)
 from tests.chaos.figures import ms
-from tests.chaos.plan import sessions
-from tests.chaos.trial import CHAOS_ISP, DRAINED_WITHIN_S, HOSTS, await_drained
+from tests.chaos.trial import DRAINED_WITHIN_S, await_drained
 from tests.passage import Passage, passage
 from tests.scenarios.outside import Outside, outside_database
-from tests.serving import PASSWORD, SECRET, Turnpike, eventually, turnpike_process
+from tests.serving import SECRET, Turnpike, eventually, turnpike_process
 
 REFUSED, HUNG, SILENT = "refused", "hung", "silent"
-INTERIMS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +48,7 @@ class Outage:
     lasts_s: float
     before_s: float = 5.0
     after_s: float = 5.0
-    logins_per_s: float = 200.0
-    reports_per_s: float = 500.0
+    logins_per_s: float = 100.0  # and five records of each
 
 
 class Times(NamedTuple):
@@ -56,7 +65,8 @@ class Endured:
 
     verdict: Verdict
     acknowledged: int
-    logins_refused: int
+    wrong: Sequence[str]  # what no box may hear
+    logins_refused: int  # or unanswered, three times
     drained_s: float  # after its return
     logins: Times
     reports: Times
@@ -71,54 +81,37 @@ def endure(outage: Outage) -> Endured:
             CHAOS_ISP, DATABASE_URL=way.url if outage.how == SILENT else outside.url
         ) as one,
     ):
-        length_s = outage.before_s + outage.lasts_s + outage.after_s
-        count = int(length_s * outage.reports_per_s / (INTERIMS + 2))
-        planned = list(sessions(2, count, len(HOSTS), INTERIMS, int(time.time())))
-        chance = random.Random(2)
+        scenario = Scenario(even(outage.logins_per_s, repeats=0.25))
+        watched = Watched()
 
-        async def play() -> tuple[list[Box], LoginBox, int, float, float, float]:
-            boxes = await connected(one.acct, HOSTS, lambda: Box(SECRET.encode(), chance))
-            [asking] = await connected(one.auth, HOSTS[:1], lambda: LoginBox(SECRET.encode()))
-            over = asyncio.Event()
-            gate = asyncio.Semaphore(int(outage.reports_per_s))
+        async def play() -> tuple[Tally, float, float, float]:
+            async with Simulation(server(one), SECRET, seed=2, watch=watched.note) as sim:
+                await populate(sim, scenario, 2)
+                await asyncio.sleep(outage.before_s)
+                began = time.monotonic()
+                await asyncio.to_thread(_away, outside, way, outage.how)
+                await asyncio.sleep(outage.lasts_s)
+                ended = time.monotonic()
+                await asyncio.to_thread(outside.back)
+                way.open()
+                back_at = time.monotonic()
+                drained = asyncio.create_task(asyncio.to_thread(_drained_s, one, back_at))
+                await asyncio.sleep(outage.after_s)
+                for nas in sim.nases:
+                    nas.stop()
+                await sim.settled(GIVE_UP_AFTER_S)
+                return sim.tally, began, ended, await drained
 
-            async def tell(number: int) -> None:
-                async with gate:
-                    # A report each second and session: as many sessions as reports a second.
-                    await boxes[planned[number].nas].tell(planned[number], 0.25, 1.0)
-
-            logins = asyncio.create_task(
-                asking.log_in("alice", PASSWORD, outage.logins_per_s, over)
-            )
-            reports = asyncio.gather(*(tell(number) for number in range(count)))
-            await asyncio.sleep(outage.before_s)
-            began = time.monotonic()
-            await asyncio.to_thread(_away, outside, way, outage.how)
-            await asyncio.sleep(outage.lasts_s)
-            ended = time.monotonic()
-            await asyncio.to_thread(outside.back)
-            way.open()
-            back_at = time.monotonic()
-            drained = asyncio.create_task(asyncio.to_thread(_drained_s, one, back_at))
-            await asyncio.sleep(outage.after_s)
-            over.set()
-            refused = await logins
-            await reports
-            drained_s = await drained
-            for each in (*boxes, asking):
-                each.close()
-            return boxes, asking, refused, began, ended, drained_s
-
-        boxes, asking, refused, began, ended, drained_s = asyncio.run(play())
+        tally, began, ended, drained_s = asyncio.run(play())
         await_drained(one)
-        acknowledged = [packet for box in boxes for packet in box.acknowledged]
         return Endured(
-            compare(outside.url, planned, acknowledged),
-            len(acknowledged),
-            refused,
+            compare(outside.url, expected([tally]), watched.acknowledged),
+            len(watched.acknowledged),
+            watched.wrong,
+            tally.counts[What.LOGIN_UNANSWERED] + tally.counts[What.REJECTED],
             drained_s,
-            _split(asking.waits, began, ended),
-            _split((wait for box in boxes for wait in box.waits), began, ended),
+            _split(watched.logins, began, ended),
+            _split(watched.records, began, ended),
         )
 
 
@@ -179,7 +172,7 @@ def main() -> int:
         f" doubled {len(verdict.doubled)}, short {len(verdict.short)}, left open"
         f" {len(verdict.left_open)}; drained {done.drained_s:.1f} s after its return; {said} |\n"
     )
-    return 0 if verdict.is_clean and not done.logins_refused else 1
+    return 0 if verdict.is_clean and not done.wrong and not done.logins_refused else 1
 
 
 def _pair(took_s: Sequence[float]) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.asking import tlv
+from tests.chaos.comparing import Expected
+from tests.chaos.crowd import HOSTS, name_of
 
 START, STOP, INTERIM = 1, 2, 3
 INTERVAL_S = 300
@@ -35,6 +37,19 @@ class PlannedSession:
     session_time_s: int
     input_octets: int
     output_octets: int
+
+    @property
+    def expected(self) -> Expected:
+        """What must be in the database of it."""
+        return Expected(
+            name_of(HOSTS[self.nas]),
+            self.acct_session_id,
+            self.username,
+            self.session_time_s,
+            self.input_octets,
+            self.output_octets,
+            is_known=False,
+        )
 
 
 def sessions(

@@ -8,17 +8,17 @@ acknowledged through the port, and how long after the database's return all was 
 
 import argparse
 import asyncio
-import random
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.asking import pairs, tlv
-from tests.chaos.boxes import Box, connected
+from tests.chaos.boxes import connected
+from tests.chaos.crowd import CHAOS_ISP, HOSTS
 from tests.chaos.figures import spread
 from tests.chaos.plan import Report, sessions
-from tests.chaos.trial import CHAOS_ISP, HOSTS, await_drained
+from tests.chaos.trial import await_drained
 from tests.scenarios.flows import sql
 from tests.scenarios.outside import outside_database
 from tests.serving import SECRET, turnpike_process
@@ -50,14 +50,11 @@ def restart(count: int, rate: float) -> Restarted:
         outside_database() as outside,
         turnpike_process(CHAOS_ISP, DATABASE_URL=outside.url) as one,
     ):
-        chance = random.Random(5)
         restarting = Report(int(time.time()), tlv(40, ACCOUNTING_ON) + tlv(55, int(time.time())))
 
         async def play() -> tuple[list[float], float]:
-            boxes = await connected(
-                one.acct, [RESTARTED] * SOCKETS, lambda: Box(SECRET.encode(), chance)
-            )
-            [other] = await connected(one.acct, [OTHER], lambda: Box(SECRET.encode(), chance))
+            boxes = await connected(one.acct, [RESTARTED] * SOCKETS, SECRET)
+            [other] = await connected(one.acct, [OTHER], SECRET)
             async with asyncio.TaskGroup() as asking:
                 for report in [*reports.values()][:OTHERS]:
                     asking.create_task(other.report(report))
@@ -87,7 +84,7 @@ def restart(count: int, rate: float) -> Restarted:
 
 
 async def _again(server: tuple[str, int], report: Report) -> None:
-    [box] = await connected(server, [RESTARTED], lambda: Box(SECRET.encode(), random.Random(6)))
+    [box] = await connected(server, [RESTARTED], SECRET)
     await box.report(report)
     box.close()
 

@@ -9,8 +9,9 @@ import pytest
 
 from tests.chaos.boxes import Box, connected
 from tests.chaos.comparing import compare
+from tests.chaos.crowd import CHAOS_ISP, HOSTS
 from tests.chaos.plan import sessions
-from tests.chaos.trial import CHAOS_ISP, HOSTS, await_drained
+from tests.chaos.trial import await_drained
 from tests.scenarios.flows import sql
 from tests.serving import SECRET, turnpike_process
 
@@ -31,10 +32,7 @@ def test_a_session_that_reports_now_here_now_there_is_one_session(fresh_database
             other.settle()
 
             async def play() -> list[Box]:
-                nodes = [
-                    await connected(node.acct, HOSTS, lambda: Box(SECRET.encode(), chance))
-                    for node in (one, other)
-                ]
+                nodes = [await connected(node.acct, HOSTS, SECRET) for node in (one, other)]
                 gate = asyncio.Semaphore(AT_ONCE)
 
                 async def tell(number: int) -> None:
@@ -56,7 +54,7 @@ def test_a_session_that_reports_now_here_now_there_is_one_session(fresh_database
             await_drained(one)
             await_drained(other)
     acknowledged = [packet for box in boxes for packet in box.acknowledged]
-    verdict = compare(fresh_database_url, planned, acknowledged)
+    verdict = compare(fresh_database_url, (session.expected for session in planned), acknowledged)
     assert verdict.is_clean, verdict
     nodes = sql(fresh_database_url, "SELECT count(DISTINCT node) AS count FROM spool_position")
     assert nodes[0]["count"] == 2

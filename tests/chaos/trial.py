@@ -1,7 +1,8 @@
-"""A trial: boxes report sessions while processes are killed; afterwards all is compared.
+"""A trial: simulated boxes go about their day while processes are killed; then all is compared.
 
 Each kill is SIGKILL at a random moment.  What the supervisor owns it brings back; the
-supervisor itself is started again by us, as a service manager would.
+supervisor itself is started again by us, as a service manager would.  Now and then a box
+loses power, too.  The day lasts until the last kill is over.
 """
 
 import asyncio
@@ -17,42 +18,73 @@ from pathlib import Path
 import asyncpg
 
 from accounting.status import IngestStatus
+from app.simulator.events import What
+from app.simulator.faults import Faults
+from app.simulator.habits import Habits
+from app.simulator.pace import Pace
+from app.simulator.playing import populate
+from app.simulator.scenario import Scenario
+from app.simulator.simulation import Simulation
 from core import postgres_pidfile, status
+from core.clock import Clock
 from core.db import connect
-from tests.chaos.boxes import Box, connected
 from tests.chaos.comparing import Verdict, compare
-from tests.chaos.plan import PlannedSession, sessions
+from tests.chaos.crowd import (
+    CHAOS_ISP,
+    GIVE_UP_AFTER_S,
+    INTERIM_S,
+    Watched,
+    expected,
+    places,
+    server,
+)
 from tests.scenarios.flows import private_url, processes_of
-from tests.serving import ISP, SECRET, Manifest, Turnpike, turnpike_process
+from tests.serving import SECRET, Turnpike, turnpike_process
 
 WORKER, INGEST, DATABASE, SUPERVISOR = "login", "ingest", "database", "supervisor"
 REPLICATOR = "replicator"
 # What does the work dies most often.
 VICTIMS = (WORKER,) * 8 + (INGEST,) * 8 + (DATABASE,) * 4 + (REPLICATOR,) * 2 + (SUPERVISOR,)
-BOXES = 20
-HOSTS = tuple(f"127.0.1.{number}" for number in range(1, BOXES + 1))
+REBOOTS = 0.3  # after a kill a box loses power, in so many of the cases
 ANSWERS_WITHIN_S = 10.0
 RECONNECTS_WITHIN_S = 30.0  # PostgreSQL's recovery included, on a machine that may be busy
 DRAINED_WITHIN_S = 120.0
-
-CHAOS_ISP: Manifest = {
-    **ISP,
-    "nas": [{"name": f"box-{host}", "address": host, "secret": SECRET} for host in HOSTS],
-}
+# The boxes' day begins then, and no trial lasts until it has caught up with ours.
+BEHIND_S = 20 * 3600.0
+REPEATED_WITHIN_S = 4.0
+BOOTED_WITHIN_S = 60.0  # of the boxes' day
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much is reported, and how it is disturbed."""
+    """How much is reported at least, and how it is disturbed."""
 
     seed: int = 1
     sessions: int = 2_000
-    interims: int = 2
-    duplicates: float = 0.25
-    at_once: int = 400
-    pace_s: float = 0.2  # between two reports of a session, on average
+    interims: int = 2  # of a session, on average
+    duplicates: float = 0.25  # so many of the records are told twice
+    at_once: int = 80
+    pace_s: float = 0.4  # between two interims of a session
     kills: int = 10
     victims: Sequence[str] = VICTIMS
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the boxes' day that pass in one."""
+        return INTERIM_S / self.pace_s
+
+    @property
+    def scenario(self) -> Scenario:
+        """Boxes in a network that doubles and disorders."""
+        faults = Faults(
+            duplicates=0.1,
+            reordered=0.05,
+            reorder_s=0.1,
+            repeats=self.duplicates,
+            repeat_s=REPEATED_WITHIN_S * self.speed,
+        )
+        habits = Habits((self.interims + 0.5) * INTERIM_S, INTERIM_S / 2, INTERIM_S)
+        return Scenario(tuple(places(self.at_once, faults, habits)))
 
 
 @dataclass(slots=True)
@@ -60,7 +92,11 @@ class Outcome:
     """What happened.  Seconds are those of this machine in this moment."""
 
     verdict: Verdict
-    acknowledged: int
+    sessions: int = 0
+    records: int = 0  # that were told, however often
+    acknowledged: int = 0
+    wrong: Sequence[str] = ()  # what no box may hear
+    reboots: int = 0
     kills: dict[str, int] = field(default_factory=dict)
     first_answers_s: list[float] = field(default_factory=list)  # the last box's, after each kill
     reconnects_s: list[float] = field(default_factory=list)  # of ingest, after PostgreSQL's ends
@@ -77,13 +113,15 @@ def house() -> Iterator[Turnpike]:
 
 def run(one: Turnpike, load: Load) -> Outcome:
     """Play `load` against an instance and compare."""
-    planned = list(sessions(load.seed, load.sessions, len(HOSTS), load.interims, int(time.time())))
-    chance = random.Random(load.seed)
-    outcome, acknowledged = asyncio.run(_play(one, load, planned, chance))
+    outcome = Outcome(Verdict(0, (), (), (), ()))
+    sim, watched = asyncio.run(_play(one, load, outcome))
     began = time.monotonic()
     await_drained(one)
     outcome.drained_s = time.monotonic() - began
-    outcome.verdict = compare(private_url(one), planned, acknowledged)
+    outcome.sessions = len(sim.tally.sessions)
+    outcome.records = len(watched.told)
+    outcome.acknowledged, outcome.wrong = len(watched.acknowledged), watched.wrong
+    outcome.verdict = compare(private_url(one), expected([sim.tally]), watched.acknowledged)
     return outcome
 
 
@@ -99,40 +137,42 @@ def await_drained(one: Turnpike, within_s: float = DRAINED_WITHIN_S) -> None:
     raise TimeoutError(f"not drained within {within_s:.0f} s: {one.log[-2000:]}")
 
 
-async def _play(
-    one: Turnpike, load: Load, planned: Sequence[PlannedSession], chance: random.Random
-) -> tuple[Outcome, list[bytes]]:
-    boxes = await connected(one.acct, HOSTS, lambda: Box(SECRET.encode(), chance))
-    outcome = Outcome(Verdict(0, (), (), (), ()), 0)
-    gate = asyncio.Semaphore(load.at_once)
-
-    async def tell(session: PlannedSession) -> None:
-        async with gate:
-            await boxes[session.nas].tell(session, load.duplicates, load.pace_s)
-
+async def _play(one: Turnpike, load: Load, outcome: Outcome) -> tuple[Simulation, Watched]:
+    chance, watched = random.Random(load.seed), Watched()
+    pace = Pace(Clock(), speed=load.speed, behind_s=BEHIND_S)
     began = time.monotonic()
-    reporting = asyncio.gather(*(tell(session) for session in planned))
-    killing = asyncio.create_task(_kill(one, load, boxes, chance, outcome))
-    try:
-        await reporting
+    async with Simulation(
+        server(one), SECRET, seed=load.seed, pace=pace, watch=watched.note
+    ) as sim:
+        await populate(sim, load.scenario, load.seed)
+        killing = asyncio.create_task(_kill(one, load, sim, watched, chance, outcome))
+        try:
+            await sim.until(
+                lambda: killing.done() and sim.tally.counts[What.ACCEPTED] >= load.sessions,
+                BEHIND_S / load.speed,
+            )
+            await killing
+        finally:
+            killing.cancel()
+        await asyncio.sleep(BOOTED_WITHIN_S / load.speed)  # the last box is up again
+        for nas in sim.nases:
+            nas.stop()
+        await sim.settled(GIVE_UP_AFTER_S)
         outcome.reported_s = time.monotonic() - began
-        await killing
-    finally:
-        killing.cancel()
-        reporting.cancel()
-        for box in boxes:
-            box.close()
-    acknowledged = [packet for box in boxes for packet in box.acknowledged]
-    outcome.acknowledged = len(acknowledged)
-    return outcome, acknowledged
+    return sim, watched
 
 
 async def _kill(
-    one: Turnpike, load: Load, boxes: Sequence[Box], chance: random.Random, outcome: Outcome
+    one: Turnpike,
+    load: Load,
+    sim: Simulation,
+    watched: Watched,
+    chance: random.Random,
+    outcome: Outcome,
 ) -> None:
-    """Kill as often as asked, spread over the time that the reports take."""
+    """Kill as often as asked, spread over the time that the sessions take."""
     turns = load.sessions / load.at_once
-    pause_s = turns * load.pace_s * (load.interims + 2) / max(load.kills, 1)
+    pause_s = turns * load.pace_s * (load.interims + 1) / max(load.kills, 1)
     for _ in range(load.kills):
         await asyncio.sleep(chance.uniform(0.5, 1.5) * pause_s)
         victim = chance.choice(load.victims)
@@ -143,16 +183,19 @@ async def _kill(
         outcome.kills[victim] = outcome.kills.get(victim, 0) + 1
         if victim == SUPERVISOR:
             since = time.monotonic()  # it was we who started it again
+        if chance.random() < REBOOTS:
+            chance.choice(sim.nases).reboot(says_so=True)
+            outcome.reboots += 1
         if victim in (WORKER, SUPERVISOR):
-            outcome.first_answers_s.append(await _answered(boxes, since))
+            outcome.first_answers_s.append(await _answered(sim, watched, since))
         if victim == DATABASE:
             outcome.reconnects_s.append(await _reconnected(one))
 
 
-async def _answered(boxes: Sequence[Box], since: float) -> float:
+async def _answered(sim: Simulation, watched: Watched, since: float) -> float:
     """How long until every box that has something to say was answered again."""
     while time.monotonic() - since < ANSWERS_WITHIN_S:
-        if all(box.answered_at > since or not box.has_pending for box in boxes):
+        if all(watched.answered_at.get(nas.name, 0) > since or nas.is_idle for nas in sim.nases):
             break
         await asyncio.sleep(0.01)
     return time.monotonic() - since
@@ -170,7 +213,7 @@ async def _reconnected(one: Turnpike) -> float:
                 )
             finally:
                 await connection.close()
-            if moved_s > killed_at:
+            if moved_s is not None and moved_s > killed_at:
                 break
         await asyncio.sleep(0.05)
     return time.time() - killed_at

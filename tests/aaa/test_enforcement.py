@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aaa import enforcement_report
+from aaa.enforcement_judge import DirectoryBehind
 from aaa.enforcement_sender import LANES, Sender
 from core.clock import Clock
 from tests.aaa.enforcing import FAST, codes, enforcing, send
@@ -312,6 +313,26 @@ async def test_who_came_online_while_he_was_suspended_is_found_at_once(
         assert (await isp.becomes(late, "told"))["reason"] == "suspended"
         assert await isp.row(fine) is None
         assert await isp.row(nameless) is None, "he was given it a moment ago"
+
+
+@pytest.mark.slow
+async def test_nobody_is_told_before_the_next_login_would_be_told_the_same(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    """Disconnected sooner, he would be let in again as he was.  The job is tried again."""
+    async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice, bob = await isp.isp.subscribers(await isp.plan(), "alice", "bob")
+        session = await isp.session(alice, bras)
+        await isp.is_current(alice)
+        # As if the replicator were far behind.
+        await isp.sql.execute("ALTER TABLE hold DISABLE TRIGGER note_insert")
+        await isp.hold(alice)
+        with pytest.raises(DirectoryBehind):
+            await isp.judge.subscriber(alice)
+        assert await isp.judge.subscriber(bob) == 0, "he waits for nobody"
+        assert await isp.row(session) is None
+        assert box.asked == []
 
 
 async def test_a_directory_that_nobody_keeps_ends_no_session(

@@ -24,6 +24,7 @@ WHOLE = {
     "session_timeout_s": 86400,
     "interim_s": 0,
     "address_pool": "pool-a",
+    "on_nas": {"vlan": 100},
     "ipv4_pool": None,
     "ipv6_pool": None,
     "delegated_pool": None,

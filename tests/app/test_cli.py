@@ -123,6 +123,7 @@ def test_what_was_applied_is_listed_and_no_secret_with_it(turnpike: Turnpike) ->
         "octet_unit": "octet",
         "line_patterns": {},
         "name_templates": {},
+        "unknown_devices": "reject",
     }
     [subscriber] = as_json(turnpike("subscriber", "list", "--json", "--tenant", "demo-isp"))
     assert subscriber["username"] == "alice"

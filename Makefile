@@ -6,6 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
+# Tests wait more than they work, so they run side by side, each file by itself.
+JOBS ?= 2
 
 # Debian keeps the servers that tests talk to where a plain user's shell does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -26,7 +28,7 @@ check: $(VENV)/.test lint  ## the fast part of the tests: under a minute
 	$(PYTEST) -q -m "not slow and not scenario and not peer"
 
 test: peers $(VENV)/.test lint  ## everything that CI runs; as root it installs the peers
-	$(PYTEST) -m "not long"
+	$(PYTEST) -m "not long" -n $(JOBS) --dist loadfile
 	@if command -v cc >/dev/null || test -n "$$CI"; then $(MAKE) --no-print-directory compiled-tests; \
 	else echo "NOT TESTED: the compiled modules, for want of a C compiler"; fi
 

@@ -100,10 +100,10 @@ async def test_a_session_that_goes_on_after_its_stop_is_told(told: Told) -> None
 
 
 async def test_a_session_that_turns_out_to_be_part_of_another_is_told(told: Told) -> None:
-    await told.by((0, packet(STOP, 0, 0)))
-    await told.by((300, packet(START, 300)))
+    await told.by((300, packet(INTERIM, 300, 100, (9, 9))))
+    await told.by((301, packet(STOP, 0, 0)))
     assert len(await told.owner.sql.fetch("SELECT FROM session")) == 2
-    assert await told.by((400, packet(INTERIM, 100, 100))) == [told.alice]
+    assert await told.by((302, packet(INTERIM, 0, 100, (9, 9)))) == [told.alice]
     assert len(await told.owner.sql.fetch("SELECT FROM session")) == 1
 
 

@@ -110,7 +110,8 @@ async def test_settings_that_a_child_cannot_live_with_are_not_kept(tmp_path: Pat
     child = replicator(prepared(tmp_path))
     async with kept(child):
         await until(lambda: (tmp_path / "status" / "replicator.json").exists())
-        assert not await child.renew(settings(tmp_path / "nothing" / "here"))
+        (tmp_path / "file").touch()
+        assert not await child.renew(settings(tmp_path / "file" / "here"))
         (tmp_path / "status" / "replicator.json").unlink()
         await until(lambda: (tmp_path / "status" / "replicator.json").exists())
 

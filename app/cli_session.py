@@ -11,8 +11,8 @@ from aaa import subscribers
 from accounting import listing, usage_report, who_had
 from accounting.listing import CONFIDENCES, StoredSession, Wanted
 from accounting.terminate_causes import name_of
+from app import cli_enforcement, cli_usage, manifest_values
 from app import cli_output as output
-from app import cli_usage, manifest_values
 from app.cli_context import (
     CLOCK,
     ID_MAX,
@@ -114,6 +114,10 @@ def show(
     if hours:
         output.say("")
         output.table(hours, cli_usage.COLUMNS)
+
+
+commands.command("disconnect")(cli_enforcement.disconnect)
+commands.command("reapply")(cli_enforcement.reapply)
 
 
 def who_had_command(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from app.cli import commands
+from app.cli import application
 from app.manifest import parse
 from app.manifest_file import reply_check
 from core.config import Settings
@@ -48,7 +48,7 @@ def test_every_make_target_that_is_named_can_be_made() -> None:
 
 def test_the_commands_in_the_table_are_those_that_there_are() -> None:
     told = re.findall(r"(?m)^\| `turnpike ([\w-]+)` \| (.*) \|$", README)
-    groups = get_command(commands).commands  # type: ignore[attr-defined]  # a click.Group
+    groups = get_command(application()).commands  # type: ignore[attr-defined]  # a click.Group
     assert sorted(name for name, _ in told) == sorted(groups)
     for name, text in told:
         if (verbs := getattr(groups[name], "commands", None)) is not None:

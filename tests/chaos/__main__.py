@@ -24,7 +24,7 @@ def main() -> int:
         interims=4,
         kills=arguments.kills,
         victims=(arguments.only,) if arguments.only else VICTIMS,
-        pace_s=2.0,
+        pace_s=1.25,
         at_once=1_000,
     )
     with house() as one:

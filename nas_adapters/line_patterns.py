@@ -20,6 +20,7 @@ PATTERN_MAX: Final = 500
 NO_LINE: Final = Line()
 
 _VLANS: Final = ("svlan", "cvlan")
+VLAN_DIGITS_MAX: Final = 4  # IEEE 802.1Q: up to 4094
 
 
 def compiled(nas: str, patterns: dict[str, str]) -> Patterns:
@@ -56,7 +57,7 @@ def read(pattern: re.Pattern[str], name: str) -> Line | None:
     found = {
         group: value
         for group, value in match.groupdict().items()
-        if value and (group not in _VLANS or value.isdecimal())
+        if value and (group not in _VLANS or (value.isdecimal() and len(value) <= VLAN_DIGITS_MAX))
     }
     return msgspec.convert(found, Line, strict=False)  # a VLAN's digits become a number
 

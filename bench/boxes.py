@@ -35,6 +35,7 @@ from app.simulator import mikrotik
 from app.simulator.events import INTERIM, Happened, What
 from app.simulator.faults import Faults
 from app.simulator.personality import Box
+from app.simulator.scenario import station
 from app.simulator.session import Session, Subscriber
 from app.simulator.simulated import SimulatedNas
 from app.simulator.simulation import Server, Simulation
@@ -120,8 +121,11 @@ class House:
         for at in range(0, len(names), DIALS_AT_ONCE):
             sessions += await asyncio.gather(
                 *(
-                    self.sim.dial(Subscriber(name, PASSWORD, method="pap", redials=False))
-                    for name in names[at : at + DIALS_AT_ONCE]
+                    # A device of his own: another Start of the same one is a redial.
+                    self.sim.dial(
+                        Subscriber(name, PASSWORD, station(at + n), method="pap", redials=False)
+                    )
+                    for n, name in enumerate(names[at : at + DIALS_AT_ONCE])
                 )
             )
         await self.sim.settled()

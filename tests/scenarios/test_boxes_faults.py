@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from app.simulator.events import What
 from app.simulator.faults import NONE, Coa, Faults
+from app.simulator.scenario import station
 from app.simulator.session import Session, Subscriber
 from app.simulator.simulated import SimulatedNas
 from tests.scenarios.simulated import Boxes, boxes
@@ -126,8 +127,10 @@ async def test_a_storm_of_disconnects_keeps_nobody_from_logging_in(place: Boxes)
     for at in range(0, STORM, 50):
         await asyncio.gather(
             *(
-                place.sim.dial(Subscriber(name, PASSWORD, method="pap", redials=False), bras)
-                for name in names[at : at + 50]
+                place.sim.dial(
+                    Subscriber(name, PASSWORD, station(at + n), method="pap", redials=False), bras
+                )
+                for n, name in enumerate(names[at : at + 50])
             )
         )
     await place.eventually(

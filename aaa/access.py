@@ -16,7 +16,7 @@ from aaa.decisions import DecisionLog, DecisionRecord
 from aaa.device import device_of
 from aaa.directory import Directory
 from aaa.facts import facts_of
-from aaa.finding import DEVICE, find
+from aaa.finding import BY_NAME, DEVICE, find, name_guessed_at
 from aaa.live import Live
 from aaa.methods.choose import prove
 from aaa.methods.context import ProofContext
@@ -132,7 +132,12 @@ class Access:
         name = packet.first.get(USER_NAME) or b""
         calling = packet.first.get(CALLING_STATION_ID) or b""
         record, found_by, vouched = find(self._directory, known, packet, name)
-        locked = not vouched and self._throttle.is_locked(nas.id, calling, name, now)
+        # Whoever is found otherwise is guessed at under one name, however it is spelled.
+        guessed = name if found_by == BY_NAME else name_guessed_at(record, name, found_by, vouched)
+        needs_password = not vouched or (
+            vouched == DEVICE and record is not None and record.credential_sealed != b""
+        )
+        locked = needs_password and self._throttle.is_locked(nas.id, calling, guessed, now)
         outcome: Outcome
         challenge = b""
         if locked:
@@ -147,13 +152,14 @@ class Access:
                 challenge = outcome.attributes
                 outcome = Failed(outcome.method, outcome.reason)
             if isinstance(outcome, Proven):
-                self._throttle.succeeded(nas.id, calling, name, now)
+                if outcome.method != vouched:  # else nothing was proven of the name
+                    self._throttle.succeeded(nas.id, calling, guessed, now)
             elif outcome.acknowledges:
                 return Reply(
                     ACCESS_REJECT, outcome.attributes, outcome.reason, self._settings.reject_delay_s
                 )
             elif outcome.reason == "password":
-                self._throttle.failed(nas.id, calling, name, now)
+                self._throttle.failed(nas.id, calling, guessed, now)
         facts = self._facts(record, found_by, nas, packet, now_s, now, outcome, locked)
         decision = authorize(facts)
         nonce = self._nonce()

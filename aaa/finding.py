@@ -21,13 +21,15 @@ from nas_adapters import duid, mac
 from nas_adapters.asking import FRAMED_PROTOCOL
 from nas_adapters.identity import Identity, Kind
 
-# What the NAS vouches for instead of a password (`aaa.methods.device`).  Nobody guesses at it, and
-# many lines may have one name of the box's making: so no guessers' lock is asked for.
+# What the NAS vouches for instead of a password (`aaa.methods.device`).  Nobody guesses at a line,
+# and many may have one name of the box's making: so no guessers' lock is asked for.  At the
+# password of a device somebody with its address may guess.
 LINE = "line"
 DEVICE = "mac"
 UNKNOWN = "unknown"
 
 BY_NAME = "name"
+BY_CODE = "code"
 _PPP = b"\0\0\0\1"
 CODE_MIN = 6
 
@@ -72,7 +74,7 @@ def _find_otherwise(
     if kind is Kind.HOTSPOT:
         code = code_of(name)
         record = None if code is None else directory.subscriber(nas.tenant_id, code)
-        return record, BY_NAME if record is None else "code", ""
+        return record, BY_NAME if record is None else BY_CODE, ""
     tried = ", ".join(asked) if asked else "neither line nor device is told"
     if who.unread is not None:
         tried += f"; {who.unread}"
@@ -84,6 +86,15 @@ def _find_otherwise(
 def stranger(profile_id: int) -> SubscriberRecord:
     """Whoever is let into a registration profile: nobody's device, so no subscriber's id."""
     return SubscriberRecord(0, profile_id, b"", 0)
+
+
+def name_guessed_at(
+    record: SubscriberRecord | None, name: bytes, found_by: str, vouched: str
+) -> bytes:
+    """Under what guesses are counted: one name of him, or there were as many as spellings."""
+    if record is not None and found_by == BY_CODE:
+        return code_of(name) or name
+    return found_by.encode() if vouched == DEVICE else name
 
 
 def code_of(name: bytes) -> bytes | None:

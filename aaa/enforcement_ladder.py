@@ -32,6 +32,8 @@ UNCLEAR_MAX: Final = 2
 # A box that was silent on every rung may be back some day.
 SILENCE_AGAIN_S: Final = 3600.0
 CAUSE_MAX: Final = 400
+_NO_ANSWER: Final = "no answer"
+_FORGED: Final = "answers with another secret"
 
 _RUNGS: Final = (Rung.COA, Rung.DISCONNECT, Rung.API, Rung.LOGIN)
 
@@ -93,9 +95,9 @@ def answered(task: Task, result: CoaResult, *, half_done: bool = False) -> After
     if isinstance(result, Naked):
         return _refused(task, result, half_done=half_done)
     if isinstance(result, Silent):
-        why = f"no answer to {result.sends} requests"
+        why = f"{_NO_ANSWER} to {result.sends} requests"
         if result.ignored in (Ignored.AUTHENTICATOR, Ignored.SIGNATURE):
-            why = "answers with another secret"
+            why = _FORGED
         if task.attempts + 1 < SILENT_MAX:
             return _again(task, why, half_done=half_done)
         return moved(task, why, again_s=SILENCE_AGAIN_S, half_done=half_done)
@@ -118,11 +120,13 @@ def moved(
     half_done: bool = False,
 ) -> After:
     """The next rung, or if there is none, the next login; `again_s` after which all of it is
-    tried once more."""
+    tried once more: also where silence was left for a rung that this box does not have."""
     rung = _RUNGS[_RUNGS.index(task.rung) + 1]
     if task.reason == UNKNOWN:
         rung = Rung.LOGIN
     is_last = rung is Rung.LOGIN
+    if again_s is None and _was_silent(task):
+        again_s = SILENCE_AGAIN_S
     return After(
         State.WAITING if is_last else State.DUE,
         rung,
@@ -163,6 +167,13 @@ def _again(task: Task, why: str, number: int | None = None, *, half_done: bool) 
     cause = _added(task, why)
     return After(
         State.DUE, task.rung, task.attempts + 1, wait_s, cause, number, is_unclear=half_done
+    )
+
+
+def _was_silent(task: Task) -> bool:
+    """On a rung before this one."""
+    return any(
+        part.partition(": ")[2].startswith((_NO_ANSWER, _FORGED)) for part in task.cause.split("; ")
     )
 
 

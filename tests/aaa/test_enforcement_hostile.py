@@ -1,0 +1,104 @@
+"""What may go wrong around enforcement ends no wrong session, and leaves no right one for ever."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from aaa import enforcement_breaker, enforcement_ladder
+from aaa.enforcement_judge import DirectoryBehind
+from tests.aaa.enforcing import enforcing
+from tests.nas_adapters.asked import Asked, Nas, ack, acks, nas
+
+
+@pytest.mark.slow
+async def test_a_box_that_was_away_for_long_is_told_when_it_is_back(
+    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most have no API of ours: the last rung then is not silence, and yet silence was why."""
+    monkeypatch.setattr(enforcement_ladder, "BACK_OFF_S", 0.0)
+    monkeypatch.setattr(enforcement_breaker, "WAIT_S", 0.0)
+    is_back = False
+
+    def away(box: Nas, asked: Asked) -> None:
+        if is_back:
+            box.send(ack(asked.octets), asked)
+
+    async with nas(away) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice = await isp.isp.subscriber(await isp.plan())
+        session = await isp.session(alice, bras)
+        await isp.hold(alice)
+        await isp.judge.subscriber(alice)
+        row = await isp.becomes(session, "waiting", 10)
+        assert "its NAS has no API" in row["cause"]
+        assert row["next_at"] is not None, "nobody would ever end the session of who is suspended"
+        is_back = True
+        await isp.sql.execute("UPDATE enforcement SET next_at = now()")
+        await isp.whole.run()
+        await isp.becomes(session, "told")
+
+
+async def test_an_old_directory_does_not_end_the_session_of_who_just_logged_in_elsewhere(
+    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another node let him in, for he has paid; this one's directory still has him suspended."""
+    async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice = await isp.isp.subscriber(await isp.plan())
+        await isp.hold(alice)
+        await isp.is_current(alice)
+        await isp.whole.newcomers()
+        monkeypatch.setattr(isp.replica.replicator, "catch_up", _nothing)
+        isp.replica.writer.set_position(b"old", 1, 1.0)
+        await isp.lift(alice)
+        session = await isp.session(alice, bras)
+        await isp.whole.newcomers()
+        assert await isp.row(session) is None
+        assert box.asked == []
+
+
+@pytest.mark.slow
+async def test_a_moment_that_came_while_the_directory_was_old_is_not_forgotten(
+    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice = await isp.isp.subscriber(await isp.plan())
+        session = await isp.session(alice, bras)
+        await isp.whole.by_time()
+        await isp.sql.execute("UPDATE entitlement SET valid_until = now() + interval '0.2 s'")
+        await isp.is_current(alice)
+        monkeypatch.setattr(isp.replica.replicator, "catch_up", _nothing)
+        isp.replica.writer.set_position(b"old", 1, 1.0)
+        await asyncio.sleep(1.3)
+        await isp.whole.by_time()
+        assert await isp.row(session) is None, "the word of an old directory"
+        await asyncio.sleep(2.2)
+        isp.replica.writer.set_position(b"old", 1, time.time())
+        await isp.whole.by_time()
+        assert (await isp.becomes(session, "told"))["reason"] == "expired"
+
+
+async def _nothing() -> None:
+    return
+
+
+@pytest.mark.slow
+async def test_a_changed_plan_is_not_told_to_people_of_whom_the_directory_is_old(
+    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plans come in before people, so after an outage the one says nothing of the others."""
+    async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras, plan = await isp.nas(box.address[1]), await isp.plan()
+        alice = await isp.isp.subscriber(plan)
+        session = await isp.session(alice, bras)
+        await isp.hold(alice)
+        await isp.is_current(alice)
+        monkeypatch.setattr(isp.replica.replicator, "catch_up", _nothing)
+        isp.replica.writer.set_position(b"old", 1, 1.0)
+        await isp.lift(alice)
+        with pytest.raises(DirectoryBehind):
+            await isp.judge.profile(isp.isp.tenant_id, plan)
+        assert await isp.row(session) is None

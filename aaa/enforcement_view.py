@@ -22,6 +22,8 @@ from nas_adapters.templates import NO_TEMPLATES, Templates
 
 log = structlog.get_logger()
 
+# An older directory may be of yesterday: nobody is disconnected on its word.
+TRUSTED_S: Final = 180.0
 KEPT_MAX: Final = 20_000
 GIVEN_KEPT_MAX: Final = 1_000
 PERSONAL_PLANS_MAX: Final = 20
@@ -78,6 +80,11 @@ class View:
     @property
     def current_at_s(self) -> float:
         return self._directory.current_at_s
+
+    def is_trusted(self, now_s: float) -> bool:
+        """Whether sessions may be judged for whom nobody has compared it with the database."""
+        with self.turn():
+            return now_s - self.current_at_s <= TRUSTED_S
 
     def subscriber(self, number: int) -> SubscriberRecord | None:
         return self._directory.subscriber_of(number)

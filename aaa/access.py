@@ -16,7 +16,7 @@ from aaa.decisions import DecisionLog, DecisionRecord
 from aaa.device import device_of
 from aaa.directory import Directory
 from aaa.facts import facts_of
-from aaa.finding import BY_NAME, DEVICE, find, name_guessed_at
+from aaa.finding import BY_NAME, DEVICE, find, has_password, name_guessed_at
 from aaa.live import Live
 from aaa.methods.choose import prove
 from aaa.methods.context import ProofContext
@@ -105,6 +105,7 @@ class Access:
         self._clock = clock
         self._random = random
         self._settings = settings
+        self._delay_s = settings.reject_delay_s
         self._nonces: list[bytes] = []
 
     def refresh(self) -> bool:
@@ -132,12 +133,9 @@ class Access:
         name = packet.first.get(USER_NAME) or b""
         calling = packet.first.get(CALLING_STATION_ID) or b""
         record, found_by, vouched = find(self._directory, known, packet, name)
-        # Whoever is found otherwise is guessed at under one name, however it is spelled.
         guessed = name if found_by == BY_NAME else name_guessed_at(record, name, found_by, vouched)
-        needs_password = not vouched or (
-            vouched == DEVICE and record is not None and record.credential_sealed != b""
-        )
-        locked = needs_password and self._throttle.is_locked(nas.id, calling, guessed, now)
+        may_lock = not vouched or (vouched == DEVICE and has_password(record))
+        locked = may_lock and self._throttle.is_locked(nas.id, calling, guessed, now)
         outcome: Outcome
         challenge = b""
         if locked:
@@ -155,15 +153,12 @@ class Access:
                 if outcome.method != vouched:  # else nothing was proven of the name
                     self._throttle.succeeded(nas.id, calling, guessed, now)
             elif outcome.acknowledges:
-                return Reply(
-                    ACCESS_REJECT, outcome.attributes, outcome.reason, self._settings.reject_delay_s
-                )
+                return Reply(ACCESS_REJECT, outcome.attributes, outcome.reason, self._delay_s)
             elif outcome.reason == "password":
                 self._throttle.failed(nas.id, calling, guessed, now)
         facts = self._facts(record, found_by, nas, packet, now_s, now, outcome, locked)
         decision = authorize(facts)
-        nonce = self._nonce()
-        late = ""
+        nonce, late = self._nonce(), ""
         if isinstance(decision, Permit):
             assert record is not None
             try:  # before anything is taken or written down: it may be impossible
@@ -194,7 +189,7 @@ class Access:
             "reject", packet, nas, calling, record, facts, decision.reason, outcome, now_s, late
         )
         if challenge:
-            return Reply(ACCESS_CHALLENGE, challenge, "", self._settings.reject_delay_s)
+            return Reply(ACCESS_CHALLENGE, challenge, "", self._delay_s)
         return self._reject(packet, decision, outcome)
 
     def _prove(
@@ -345,7 +340,7 @@ class Access:
             attributes = attribute(REPLY_MESSAGE, denial.message.encode())
             if isinstance(outcome, Failed):
                 attributes += outcome.attributes
-        return Reply(ACCESS_REJECT, attributes, denial.reason, self._settings.reject_delay_s)
+        return Reply(ACCESS_REJECT, attributes, denial.reason, self._delay_s)
 
     def _record(
         self,

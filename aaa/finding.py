@@ -97,6 +97,10 @@ def name_guessed_at(
     return found_by.encode() if vouched == DEVICE else name
 
 
+def has_password(record: SubscriberRecord | None) -> bool:
+    return record is not None and record.credential_sealed != b""
+
+
 def code_of(name: bytes) -> bytes | None:
     """A voucher code as it is stored, ``7HG4K2QX``, of one as it is typed: ``7hg4-k2qx``.
 

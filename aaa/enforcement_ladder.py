@@ -23,6 +23,7 @@ UNKNOWN: Final = "unknown"
 
 # The cause of what waits for a NAS that is silent, and was not tried itself.
 SILENT: Final = "waits: its NAS is silent"
+FAULT: Final = "a fault of ours: see the log"
 
 BACK_OFF_S: Final = 30.0  # and twice as long each time
 BACK_OFF_S_MAX: Final = 3600.0
@@ -183,6 +184,6 @@ def _added(task: Task, why: str) -> str:
     before = [
         part
         for part in task.cause.split("; ")
-        if part and part != SILENT and not part.startswith(mine)
+        if part and part not in (SILENT, FAULT) and not part.startswith(mine)
     ]
     return "; ".join([*before, mine + why.replace("; ", ", ")])[:CAUSE_MAX]

@@ -16,7 +16,7 @@ import msgspec
 from aaa import enforcement_sql as sql
 from aaa.enforcement import Known, Live, Rung, State
 from aaa.enforcement_belief import Report, Told
-from aaa.enforcement_ladder import SILENT, After, Task
+from aaa.enforcement_ladder import After, Task
 from core.db import NodeDatabase, raw
 from nas_adapters.base import SessionRef
 from nas_adapters.profile import ServiceProfile
@@ -166,9 +166,9 @@ class Rows:
         """Forget the rows of sessions that ended; those that are done only on request."""
         return [Over(*row) for row in await self._fetch(sql.OVER, all_of_them)]
 
-    async def note_silence(self, nas_id: int) -> None:
-        """What waits for this NAS waits because it is silent."""
-        await self._execute(sql.SILENT_NAS, nas_id, SILENT)
+    async def note(self, nas_id: int, why: str) -> None:
+        """What waits for this NAS, and was not tried yet, waits for this reason."""
+        await self._execute(sql.NOTE, nas_id, why)
 
     async def told(self, after: int, limit: int) -> list[Awaited]:
         """Acknowledged or said not to be there, and reported since."""
@@ -220,7 +220,11 @@ def encoded(profile: ServiceProfile | None) -> str | None:
 
 
 def decoded(text: str | None) -> ServiceProfile | None:
-    return None if text is None else _decoder.decode(text)
+    """None as well where another version wrote what this one cannot read."""
+    try:
+        return None if text is None else _decoder.decode(text)
+    except msgspec.DecodeError:
+        return None
 
 
 _decoder: Final = msgspec.json.Decoder(ServiceProfile, dec_hook=lambda kind, value: kind(value))

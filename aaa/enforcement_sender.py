@@ -16,7 +16,7 @@ import asyncpg
 import structlog
 
 from aaa import enforcement_ladder as ladder
-from aaa.enforcement import Rung, State
+from aaa.enforcement import OFF, Rung, State
 from aaa.enforcement_api import by_api
 from aaa.enforcement_breaker import Breaker
 from aaa.enforcement_ladder import After
@@ -40,6 +40,7 @@ NASES_MAX: Final = 64  # in one process at a time
 POLL_S: Final = 0.5  # for what comes due by time, or was left by another process
 RETRY_S: Final = 2.0
 DRAIN_S: Final = 3.0
+FAULT_AGAIN_S: Final = 60.0
 _LOCK_SPACE: Final = 0x656E66 << 40  # "enf", of pg_try_advisory_lock
 
 _SOURCE: Final = """
@@ -76,6 +77,7 @@ class Sender:
         self._in_flight = in_flight
         self._at_once = LANES * in_flight
         self._stops = False
+        self._faulty_until: dict[int, float] = {}
 
     def silent(self) -> list[int]:
         """NASes that answer nothing."""
@@ -109,10 +111,13 @@ class Sender:
                 for nas_id in await self._rows.due_nases():
                     if nas_id in serving or len(serving) >= NASES_MAX:
                         continue
-                    if not self.breaker.at_once(nas_id, self._at_once, self._clock.monotonic()):
+                    now = self._clock.monotonic()
+                    if now < self._faulty_until.get(nas_id, now):
+                        continue
+                    if not self.breaker.at_once(nas_id, self._at_once, now):
                         continue
                     if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _key(nas_id)):
-                        serving[nas_id] = asyncio.create_task(self._nas(client, nas_id))
+                        serving[nas_id] = asyncio.create_task(self._shielded(client, nas_id))
                         serving[nas_id].add_done_callback(lambda _: self._woken.set())
                 await _event(self._woken, POLL_S)
                 await _collect(connection, serving)
@@ -127,6 +132,17 @@ class Sender:
             if serving:
                 await asyncio.wait(serving.values())
             connection.terminate()
+
+    async def _shielded(self, client: CoaClient, nas_id: int) -> None:
+        """A NAS that we cannot cope with is no reason to leave the others alone."""
+        try:
+            await self._nas(client, nas_id)
+        except Exception as error:
+            if is_the_worlds(error):
+                raise
+            log.exception("enforcement_nas_failed", nas=nas_id)
+            self._faulty_until[nas_id] = self._clock.monotonic() + FAULT_AGAIN_S
+            await self._rows.note(nas_id, ladder.FAULT)
 
     async def _nas(self, client: CoaClient, nas_id: int) -> None:
         """Send all that is due to one NAS, and write down what came of it as it comes."""
@@ -174,8 +190,9 @@ class Sender:
             return Result(due, _given_up(due, f"a fault of ours: {in_a_line(error)}"))
 
     async def _one(self, client: CoaClient, nas: StoredNas | None, due: Due) -> Result | None:
-        """One task on its rung; None: the session is over."""
-        if due.session is None:
+        """One task on its rung; None: its row is to go, as its session is over, or what it
+        wants cannot be read and the pass wishes it anew."""
+        if due.session is None or (due.task.service != OFF and due.task.profile is None):
             return None
         if nas is None or (vendor := VENDORS.get(nas.spec.vendor)) is None:
             return Result(due, _given_up(due, "its NAS is not known any more"))
@@ -220,7 +237,7 @@ class Sender:
             if isinstance(result, Silent):
                 if self.breaker.was_silent(nas.id, self._clock.monotonic()):
                     log.warning("nas_silent_to_coa", nas=nas.spec.name, target=target.address)
-                    await self._rows.note_silence(nas.id)
+                    await self._rows.note(nas.id, ladder.SILENT)
             else:
                 self.breaker.answered(nas.id)
             rtt_s = max(rtt_s, getattr(result, "rtt_s", 0.0))

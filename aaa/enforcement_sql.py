@@ -160,7 +160,7 @@ SELECT h.subscriber_id FROM hold AS h
 TENANTS: Final = "SELECT DISTINCT tenant_id FROM nas ORDER BY 1"
 COUNTS: Final = "SELECT state, count(*) AS rows FROM enforcement GROUP BY state"
 # Of those that nobody has tried yet, so that people see what they wait for.
-SILENT_NAS: Final = """
+NOTE: Final = """
 UPDATE enforcement SET cause = $2 WHERE nas_id = $1 AND state = 'due' AND cause = ''
 """
 

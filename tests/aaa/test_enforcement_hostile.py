@@ -8,6 +8,7 @@ import pytest
 
 from aaa import enforcement_breaker, enforcement_ladder
 from aaa.enforcement_judge import DirectoryBehind
+from nas_adapters.registry import StoredNas
 from tests.aaa.enforcing import enforcing
 from tests.nas_adapters.asked import Asked, Nas, ack, acks, nas
 
@@ -102,3 +103,53 @@ async def test_a_changed_plan_is_not_told_to_people_of_whom_the_directory_is_old
         with pytest.raises(DirectoryBehind):
             await isp.judge.profile(isp.isp.tenant_id, plan)
         assert await isp.row(session) is None
+
+
+async def test_a_row_that_nobody_can_read_holds_up_no_other(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    """Another version may have written it; it is made anew."""
+    async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice, bob = await isp.isp.subscribers(await isp.plan(), "alice", "bob")
+        odd, session = await isp.session(alice, bras), await isp.session(bob, bras)
+        await isp.sql.execute(
+            "INSERT INTO enforcement (session_id, tenant_id, nas_id, wanted, service, profile,"
+            " rung, next_at) VALUES ($1, $2, $3, 'b', 'plan', '{\"download_bps\": []}', 'coa',"
+            " now())",
+            odd,
+            isp.isp.tenant_id,
+            bras,
+        )
+        await isp.hold(bob)
+        await isp.judge.subscriber(bob)
+        await isp.becomes(session, "told")
+        await isp.whole.run()
+        assert await isp.row(odd) is None
+
+
+async def test_a_nas_that_nobody_can_read_holds_up_no_other(
+    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        nas(acks) as box,
+        nas(acks, "127.0.0.2") as other,
+        enforcing(fresh_database_url, tmp_path) as isp,
+    ):
+        odd = await isp.nas(box.address[1])
+        fine = await isp.nas(other.address[1], "bras-2", host="127.0.0.2")
+        stored = isp.sender._stored
+
+        async def unreadable(tenant_id: int, nas_id: int) -> StoredNas | None:
+            if nas_id == odd:
+                raise ValueError("an address of another world")
+            return await stored(tenant_id, nas_id)
+
+        monkeypatch.setattr(isp.sender, "_stored", unreadable)
+        alice = await isp.isp.subscriber(await isp.plan())
+        lost, session = await isp.session(alice, odd), await isp.session(alice, fine)
+        await isp.hold(alice)
+        await isp.judge.subscriber(alice)
+        await isp.becomes(session, "told")
+        await asyncio.sleep(0.1)
+        assert (await isp.row(lost) or {})["cause"] == "a fault of ours: see the log"

@@ -46,7 +46,8 @@ def of_access(access: str, nas_id: int, values: tuple[str | None, ...]) -> tuple
     """The ways of a subscriber; `values` are those of `FIELDS`, in their order."""
     found = []
     for field, value in zip(FIELDS, values, strict=True):
-        if value is not None and field in BY_ACCESS.get(access, ()):
+        # A name that no request can have is nobody's: plain SQL may have put anything there.
+        if value and value.isascii() and field in BY_ACCESS.get(access, ()):
             way = on_line(field, nas_id, value) if field in OF_LINE else by_device(field, value)
             if len(way) <= WAY_MAX:
                 found.append(way)

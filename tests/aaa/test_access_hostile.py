@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.aaa.test_access_types import HOST_IP, OTHERS, OWN, PPP, Isp, adsl, circuit, device
+from aaa import ways
+from tests.aaa.test_access_types import (
+    HOST_IP,
+    OTHERS,
+    OWN,
+    PPP,
+    Isp,
+    adsl,
+    circuit,
+    device,
+)
 from tests.asking import ACCESS_ACCEPT, ACCESS_REJECT, tlv
 
 
@@ -78,3 +88,14 @@ def test_a_line_s_own_login_forgives_no_guesses_at_the_name_it_came_with(isp: Is
         assert isp.login("nemo", "x", who, adsl(b"line-1")).code == ACCESS_ACCEPT
     assert isp.login("nemo", "arctangent", PPP, who).code == ACCESS_REJECT
     assert isp.last()[2] == "guessing"
+
+
+# --- somebody else's address, serial or line ---------------------------------------
+
+
+def test_what_sql_calls_a_line_stops_no_replication(isp: Isp) -> None:
+    """Letters that no request has are two octets each, and a key of LMDB has an end."""
+    values = ("\u00e9" * 253, "", "x" * 400, "\u00e9", "HWTC1A2B3C4D", None)
+    found = ways.of_access("gpon", 0, values)
+    isp.found_by("fibre-7", *found)
+    assert found == ("duid HWTC1A2B3C4D",)

@@ -129,7 +129,7 @@ def _ways(known: Known, request: Packet, who: Identity) -> Iterator[str]:
             yield ways.by_device("onu_serial", who.onu_serial)
         if who.duid is not None and (is_made_up or _says(calling, who.duid)):
             yield ways.by_device("duid", who.duid)
-    if who.mac is not None and calling is not None and _is_mac(calling, who.mac):
+    if who.mac is not None and calling is not None and _is_mac(calling, who.mac, who.login):
         yield ways.by_device("mac", who.mac)
 
 
@@ -143,7 +143,11 @@ def _says(calling: bytes | None, client: str) -> bool:
     return duid.normalise(calling) == client
 
 
-def _is_mac(calling: bytes, address: str) -> bool:
+def _is_mac(calling: bytes, address: str, login: bytes) -> bool:
+    """Whether the box says that this is the caller's address.  With another one in the name it is
+    not: a DHCP client chooses its identifier, which some boxes tell as Calling-Station-Id."""
+    if mac.normalise(login) not in (None, address):
+        return False
     station = mac.normalise(calling)
     if station is None:
         client = duid.normalise(calling)

@@ -38,6 +38,14 @@ def test_a_vlan_that_is_none_stops_no_login(isp: Isp, digits: int) -> None:
     assert isp.last()[3] == f"no such subscriber: line 1, circuit_id {'9' * digits}.1"
 
 
+def test_what_sql_calls_a_line_stops_no_replication(isp: Isp) -> None:
+    """Letters that no request has are two octets each, and a key of LMDB has an end."""
+    values = ("\u00e9" * 253, "", "x" * 400, "\u00e9", "HWTC1A2B3C4D", None)
+    found = ways.of_access("gpon", 0, values)
+    isp.found_by("fibre-7", *found)
+    assert found == ("duid HWTC1A2B3C4D",)
+
+
 # --- guessing -----------------------------------------------------------------
 
 
@@ -93,9 +101,16 @@ def test_a_line_s_own_login_forgives_no_guesses_at_the_name_it_came_with(isp: Is
 # --- somebody else's address, serial or line ---------------------------------------
 
 
-def test_what_sql_calls_a_line_stops_no_replication(isp: Isp) -> None:
-    """Letters that no request has are two octets each, and a key of LMDB has an end."""
-    values = ("\u00e9" * 253, "", "x" * 400, "\u00e9", "HWTC1A2B3C4D", None)
-    found = ways.of_access("gpon", 0, values)
-    isp.found_by("fibre-7", *found)
-    assert found == ("duid HWTC1A2B3C4D",)
+@pytest.mark.parametrize("forged", ["1:" + OTHERS.lower(), "00:03:00:01:" + OTHERS, OTHERS])
+def test_a_client_identifier_of_another_s_address_is_not_his_card(isp: Isp, forged: str) -> None:
+    """A DHCP client chooses it, and boxes send it as the Calling-Station-Id; switches look at the
+    card's own address, which is the User-Name."""
+    isp.found_by("victim", device(OTHERS))
+    for vendor in ("mikrotik", "generic"):
+        isp.boxes(vendor)
+        for more in ((adsl(b"line-9"),), ()):
+            who = (tlv(1, OWN), tlv(31, forged), *more)
+            assert isp.ask(*who).code == ACCESS_REJECT
+            assert isp.last()[0] == 0
+    isp.boxes("mikrotik")
+    assert isp.ask(tlv(1, OTHERS), tlv(31, forged), adsl(b"line-9")).code == ACCESS_ACCEPT

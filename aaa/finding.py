@@ -18,7 +18,7 @@ from aaa.records import SubscriberRecord
 from core.radius.packet import Packet
 from core.radius.types import CALLING_STATION_ID, EAP_MESSAGE, SERVICE_TYPE
 from nas_adapters import duid, mac
-from nas_adapters.asking import FRAMED_PROTOCOL
+from nas_adapters.asking import FRAMED_PROTOCOL, SERVICE_TYPED
 from nas_adapters.identity import Identity, Kind
 
 # What the NAS vouches for instead of a password (`aaa.methods.device`).  Nobody guesses at a line,
@@ -78,7 +78,7 @@ def _find_otherwise(
     tried = ", ".join(asked) if asked else "neither line nor device is told"
     if who.unread is not None:
         tried += f"; {who.unread}"
-    if nas.unknown_profile_id:
+    if nas.unknown_profile_id and not _is_typed(known, request, who):
         return stranger(nas.unknown_profile_id), f"unknown device: {tried}", UNKNOWN
     return None, tried, ""
 
@@ -115,7 +115,7 @@ def _ways(known: Known, request: Packet, who: Identity) -> Iterator[str]:
     the device: a circuit id is the access node's word, a MAC address the caller's."""
     calling = request.first.get(CALLING_STATION_ID)
     if who.kind is Kind.IPOE:
-        is_made_up = known.makes_names_up or request.first.get(SERVICE_TYPE) in _MADE_UP
+        is_made_up = _is_made_up(known, request)
         place = None if who.line is None else ways.place(who.line)
         for field, value in (
             ("line", place),
@@ -131,6 +131,23 @@ def _ways(known: Known, request: Packet, who: Identity) -> Iterator[str]:
             yield ways.by_device("duid", who.duid)
     if who.mac is not None and calling is not None and _is_mac(calling, who.mac, who.login):
         yield ways.by_device("mac", who.mac)
+
+
+def _is_made_up(known: Known, request: Packet) -> bool:
+    """Whether the User-Name is of the box's own making."""
+    service = request.first.get(SERVICE_TYPE)
+    return service in _MADE_UP or (known.makes_names_up and service not in SERVICE_TYPED)
+
+
+def _is_typed(known: Known, request: Packet, who: Identity) -> bool:
+    """Whether nothing but a name that anybody can type says that this is a device."""
+    return (
+        who.duid is not None
+        and who.circuit_id is None
+        and who.remote_id is None
+        and not _is_made_up(known, request)
+        and not _says(request.first.get(CALLING_STATION_ID), who.duid)
+    )
 
 
 def _says(calling: bytes | None, client: str) -> bool:

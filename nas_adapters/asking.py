@@ -28,6 +28,8 @@ FRAMED_PROTOCOL: Final = 7
 _PPP: Final = b"\0\0\0\1"
 _SERVICE_OUTBOUND: Final = b"\0\0\0\5"
 _SERVICE_CALL_CHECK: Final = b"\0\0\0\x0a"
+# Login and Authenticate-Only: somebody typed a name, at a portal or at the box's own shell.
+SERVICE_TYPED: Final = frozenset({b"\0\0\0\1", b"\0\0\0\x08"})
 _SERVICE_ADMIN: Final = frozenset({b"\0\0\0\6", b"\0\0\0\7"})  # Administrative, NAS-Prompt
 _WIRELESS: Final = b"\0\0\0\x13"
 _WIRELESS_OR_ETHERNET: Final = frozenset({_WIRELESS, b"\0\0\0\x0f"})
@@ -69,6 +71,8 @@ def identify(
         if marked is None or marked is Kind.HOTSPOT:
             marked = _by_name(first, login, calling, station, marked, named_by_mac)
         kind = otherwise if marked is None else marked
+        if kind is Kind.IPOE and marked is None and first.get(SERVICE_TYPE) in SERVICE_TYPED:
+            kind = Kind.LOGIN
     circuit, remote = option82.carried(vendor_specific) if vendor_specific else option82.NONE
     client = None
     if kind is not Kind.PPPOE and kind is not Kind.WIFI:
@@ -94,10 +98,17 @@ def identify(
             circuit,
             remote,
             first.get(NAS_PORT_ID) if patterns.nas_port_id else None,
-            login if patterns.user_name else None,
+            login if patterns.user_name and _is_of_a_line(kind, first) else None,
             patterns,
         ),
         duid=client,
+    )
+
+
+def _is_of_a_line(kind: Kind, first: Mapping[int, bytes]) -> bool:
+    """Whether the name may be one that a box makes of a line, and not one that is typed."""
+    return (kind is Kind.IPOE or kind is Kind.LOGIN) and (
+        first.get(SERVICE_TYPE) not in SERVICE_TYPED
     )
 
 

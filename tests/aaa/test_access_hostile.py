@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from aaa import ways
+from nas_adapters.identity import Line
 from tests.aaa.test_access_types import (
     HOST_IP,
     OTHERS,
     OWN,
     PPP,
+    REGISTRATION,
     Isp,
     adsl,
     circuit,
@@ -114,3 +116,41 @@ def test_a_client_identifier_of_another_s_address_is_not_his_card(isp: Isp, forg
             assert isp.last()[0] == 0
     isp.boxes("mikrotik")
     assert isp.ask(tlv(1, OTHERS), tlv(31, forged), adsl(b"line-9")).code == ACCESS_ACCEPT
+
+
+@pytest.mark.parametrize("service", [1, 7, 8])
+@pytest.mark.parametrize("box", ["accel_ppp", "edgerouter"])
+def test_who_logs_in_at_the_box_itself_is_no_stranger_s_device(
+    isp: Isp, box: str, service: int
+) -> None:
+    """Its shell asks with a Service-Type of 8, Authenticate-Only; whoever is let in has one."""
+    isp.boxes(box, unknown=REGISTRATION.id)
+    isp.found_by("onu", ways.by_device("onu_serial", "HWTC1A2B3C4D"), number=2)
+    isp.found_by("v6", ways.by_device("duid", "0003000102005e100001"), number=3)
+    for name in ("admin", "HWTC1A2B3C4D", "00:03:00:01:" + OWN):
+        for more in ((), (tlv(31, "203.0.113.9"),)):
+            assert isp.login(name, "guess", tlv(6, service), *more).code == ACCESS_REJECT
+            assert isp.last()[0] == 0
+
+
+def test_a_name_that_somebody_types_is_not_read_as_a_line(isp: Isp) -> None:
+    """On a box that makes up the names of its lines, a portal asks for others (Service-Type of
+    1, Login) and tells the line as well, in a form that its pattern does not fit."""
+    place = ways.place(Line(port="3", onu="12"))
+    assert place is not None
+    isp.found_by("victim", ways.on_line("line", 0, place))
+    isp.boxes("huawei_bng", {"user_name": r"^pon-(?P<port>\d+):(?P<onu>\d+)"})
+    typed = (tlv(6, 1), adsl(b"line-9"))
+    assert isp.login("pon-3:12", "guess", *typed).code == ACCESS_REJECT
+    assert isp.login("pon-3:12", "", tlv(6, 5)).code == ACCESS_ACCEPT, "made up by the box"
+
+
+@pytest.mark.parametrize("box", ["generic", "mikrotik", "cisco", "huawei_bng"])
+def test_a_device_s_identifier_that_somebody_types_lets_no_stranger_in(isp: Isp, box: str) -> None:
+    """At a gateway's or a router's own prompt, with any password."""
+    isp.boxes(box, unknown=REGISTRATION.id)
+    typed = "00:03:00:01:" + OWN
+    for more in ((), (tlv(31, "203.0.113.9"),), (tlv(31, OTHERS),), (tlv(6, 1),)):
+        assert isp.login(typed, "guess", *more).code == ACCESS_REJECT
+        assert isp.ask(tlv(1, typed), *more).code == ACCESS_REJECT
+    assert isp.ask(tlv(1, typed), tlv(31, OWN)).code == ACCESS_ACCEPT, "the box says so too"

@@ -1,10 +1,18 @@
 """One decision's facts from the directory's records: the same at login and when asked why."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from aaa.places import Occupied
 from aaa.policy import FOREVER, Facts
 from aaa.records import ProfileRecord, Quota, SubscriberRecord, Used
+
+# Who is to be slowed down at the end of his quota is told so by CoA after the report that
+# passes it; the NAS cuts only where that did not happen (a backstop).
+GRACE_INTERVALS: Final = 2
+INTERIM_S: Final = 300  # where the plan leaves it to the NAS
+UNLIMITED_BPS: Final = 1_000_000_000
 
 
 def facts_of(
@@ -55,7 +63,23 @@ def facts_of(
         0 if profile is None else profile.session_timeout_s or 0,
         found_by=found_by,
     )
-    return facts if quota is None else _with_quota(facts, quota, record.quota)
+    if quota is None:
+        return facts
+    facts = _with_quota(facts, quota, record.quota)
+    if quota.at != "throttle":
+        return facts
+    assert profile is not None
+    grace_s = GRACE_INTERVALS * (profile.interim_s or INTERIM_S)
+    return replace(facts, grace_s=grace_s, grace_octets=_bps(profile, quota) * grace_s // 8)
+
+
+def _bps(profile: ProfileRecord, quota: Quota) -> int:
+    """What can pass of that which the quota counts."""
+    download_bps = profile.download_bps or UNLIMITED_BPS
+    upload_bps = profile.upload_bps or UNLIMITED_BPS
+    if quota.direction == "download":
+        return download_bps
+    return upload_bps if quota.direction == "upload" else download_bps + upload_bps
 
 
 def _with_quota(facts: Facts, quota: Quota, used: Used | None) -> Facts:

@@ -47,6 +47,10 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     at_quota: str = ""  # throttle | block | walled_garden | nothing; empty: there is no quota
     quota_octets_left: int | None = None  # None: as many as you like
     quota_time_left_s: int | None = None
+    # Beyond the rest, what a NAS lets pass before it cuts: who is to be slowed down is told so
+    # before.
+    grace_octets: int = 0
+    grace_s: int = 0
     used_octets: int = 0
     used_time_s: int = 0
     is_weighed: bool = False  # an octet does not always count as one
@@ -199,6 +203,7 @@ def _within_quota(facts: Facts, permit: Permit) -> Permit:
 
     Once it is used up, a garden is left or full speed restored when the window ends; until
     then the NAS itself ends the session with the rest, for when nobody reaches it to say so.
+    Where the plan slows down instead, that comes later than the word that does.
     """
     if is_used_up(facts):
         if permit.walled_by:
@@ -210,11 +215,11 @@ def _within_quota(facts: Facts, permit: Permit) -> Permit:
     parts = 1 + facts.open_sessions + facts.reserved
     timeout_s, limit_octets = permit.session_timeout_s, 0
     if facts.quota_time_left_s is not None:
-        part_s = max(1, facts.quota_time_left_s // parts)
+        part_s = max(1, facts.quota_time_left_s // parts) + facts.grace_s
         timeout_s = min(timeout_s, part_s) if timeout_s else part_s
     # The NAS would weigh the octets of a free night like any others, and cut too early.
     if facts.quota_octets_left is not None and not facts.is_weighed and not permit.walled_by:
-        limit_octets = max(1, facts.quota_octets_left // parts)
+        limit_octets = max(1, facts.quota_octets_left // parts) + facts.grace_octets
     return permit._replace(session_timeout_s=timeout_s, limit_octets=limit_octets)
 
 

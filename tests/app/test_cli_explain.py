@@ -166,7 +166,8 @@ async def test_the_quota_is_explained_with_what_the_nas_would_be_told(
 ) -> None:
     async with isp(fresh_database_url) as owner:
         await owner.sql.execute(
-            "UPDATE profile SET quota_octets = 100, at_quota = 'throttle', fup_download_bps = 2000"
+            "UPDATE profile SET quota_octets = 100, at_quota = 'throttle', fup_download_bps = 2000,"
+            " interim_s = 60, download_bps = 8000"
         )
         await owner.sql.execute(
             "INSERT INTO quota_state (subscriber_id, tenant_id, octets)"
@@ -176,8 +177,9 @@ async def test_the_quota_is_explained_with_what_the_nas_would_be_told(
         await owner.sql.execute("UPDATE quota_state SET octets = 100")
         over = await asyncio.to_thread(explained, turnpike, "alice")
     said = {step["rule"]: step["input"] for step in within["trace"]}
+    grace = (8_000 + 20_000_000) * 120 // 8  # of two intervals: he is to be slowed down before
     assert said["has_quota"] == "used=60 left=40 at=throttle"
-    assert said["permit"] == "session_timeout_s=none limit_octets=40"
-    assert {"attribute": "Mikrotik-Total-Limit", "value": "40"} in within["attributes"]
+    assert said["permit"] == f"session_timeout_s=none limit_octets={40 + grace}"
+    assert {"attribute": "Mikrotik-Total-Limit", "value": str(40 + grace)} in within["attributes"]
     assert over["trace"][-1]["result"] == "profile, throttled"
     assert {"attribute": "Mikrotik-Rate-Limit", "value": "20M/2k"} in over["attributes"]

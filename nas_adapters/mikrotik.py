@@ -16,7 +16,8 @@ attribute, which v6 and v7 understand; the RFC's came later (unconfirmed).  The 
 differ in nothing else that is said here: v7 wants each reply signed, which each is.
 
 A name that is the caller's MAC is DHCP's, unless WISPr's or MikroTik's mark of a hotspot is
-there.
+there.  A Service-Type of Login without such a mark is the router's own prompt (ssh, WinBox;
+unconfirmed): whom we let in there would be at its console, in `/user aaa`'s default group.
 
 Limits are octets of the session, each in two attributes: the low 32 bits, and Gigawords in
 units of 2^32.  Recv is what the router receives, the upload; Xmit the download (vendor
@@ -25,6 +26,9 @@ docs, which contradict themselves on the direction of counters: look at a sessio
 
 from typing import Final
 
+from msgspec.structs import replace
+
+from core.radius.types import SERVICE_TYPE
 from nas_adapters import asking, naming
 from nas_adapters.base import (
     COA_PORT,
@@ -74,7 +78,10 @@ RULES: Final = Rules(
 
 
 def identify(request: Request, patterns: Patterns = NO_PATTERNS) -> Identity:
-    return asking.identify(request, patterns, named_by_mac=Kind.IPOE)
+    found = asking.identify(request, patterns, named_by_mac=Kind.IPOE)
+    if found.kind is Kind.LOGIN and request.first.get(SERVICE_TYPE) in asking.SERVICE_TYPED:
+        return replace(found, kind=Kind.ADMIN)
+    return found
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:

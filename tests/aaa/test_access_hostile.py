@@ -154,3 +154,12 @@ def test_a_device_s_identifier_that_somebody_types_lets_no_stranger_in(isp: Isp,
         assert isp.login(typed, "guess", *more).code == ACCESS_REJECT
         assert isp.ask(tlv(1, typed), *more).code == ACCESS_REJECT
     assert isp.ask(tlv(1, typed), tlv(31, OWN)).code == ACCESS_ACCEPT, "the box says so too"
+
+
+def test_a_subscriber_is_nobody_at_the_prompt_of_a_mikrotik(isp: Isp) -> None:
+    """It asks with a Service-Type of Login, and gives a console to whoever is accepted."""
+    at_the_prompt = (tlv(6, 1), tlv(31, "203.0.113.9"))
+    assert isp.login("nemo", "arctangent", *at_the_prompt).code == ACCESS_REJECT
+    assert isp.last()[0] == 0
+    assert isp.login("nemo", "arctangent", tlv(6, 1), HOST_IP).code == ACCESS_ACCEPT
+    assert isp.login("nemo", "arctangent", PPP).code == ACCESS_ACCEPT

@@ -138,6 +138,13 @@ def moved(
     )
 
 
+def locked(task: Task) -> After:
+    """Its NAS's secret cannot be opened: until people see to that, and no rung does without."""
+    why = "its NAS's secret is sealed with another key: restore the key file, or give it anew"
+    cause = _added(task, why)
+    return After(State.WAITING, Rung.LOGIN, wait_s=SILENCE_AGAIN_S, cause=cause)
+
+
 def lied(task: Task, why: str) -> After:
     """It acknowledged, and what it reports since is something else."""
     return moved(task, why, half_done=True)

@@ -215,7 +215,7 @@ class Sender:
         try:
             target = target_of(nas, address, self._vault, due.tenant_id)
         except CannotOpen:
-            return self._noted(due, nas, Result(due, _given_up(due, "its secret cannot be read")))
+            return self._noted(due, nas, Result(due, ladder.locked(due.task)))
         target = replace(target, per_s=self._per_s, in_flight=self._in_flight)
         return await self._asked(client, nas, due, target, said)
 

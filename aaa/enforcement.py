@@ -83,6 +83,7 @@ class Next(StrEnum):
     NOTHING = "nothing"
     WISH = "wish"  # a new one, which takes the place of an older
     CANCEL = "cancel"  # an older wish is not wanted any more, and the session has what it is to
+    UNDO = "undo"  # as that, but the older one may have been carried out: it is taken back aloud
 
 
 def wanted_of(
@@ -131,9 +132,17 @@ def compare(session: Live, wanted: str) -> Next:
     if known is None:
         return Next.NOTHING if session.applied == wanted else Next.WISH
     if known.reason == STAFF and known.state != State.DONE:
-        return Next.NOTHING  # people asked for its end, whatever the policy allows
+        # People asked for its end, whatever the policy allows; where that came to nothing it
+        # is nevertheless to have what the policy says.
+        is_given_up = known.state in (State.WAITING, State.STOPPED)
+        is_other = known.applied not in ("", wanted) and wanted != OFF
+        return Next.WISH if is_given_up and is_other else Next.NOTHING
     if known.applied == wanted:
-        return Next.NOTHING if known.wanted == wanted else Next.CANCEL
+        if known.wanted == wanted:
+            return Next.NOTHING
+        # Sent and not answered, or not yet, it may have been done all the same.
+        is_open = known.state in (State.DUE, State.WAITING) and known.wanted != OFF
+        return Next.UNDO if is_open else Next.CANCEL
     if known.wanted == wanted and known.state != State.DONE:
         return Next.NOTHING  # it is being seen to, or was given up
     return Next.WISH

@@ -7,11 +7,11 @@ positions: a long transaction elsewhere holds a position back, and no record.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
-from msgspec.structs import replace
+from msgspec.structs import replace as replaced
 
 from aaa import rows as tables
 from aaa.enforcement import OFF, STAFF, Live, Next, State, compare
@@ -152,6 +152,7 @@ class Judge:
         """
         wishes: list[Wish] = []
         cancelled: list[Wish] = []
+        undone: list[Wish] = []
         nobodys: list[Wish] = []
         for start in range(0, len(sessions), AT_ONCE):
             now_s = int(self._clock.unix_s())
@@ -171,6 +172,8 @@ class Judge:
                     wish = _wish(session, entitled, given, is_pass=is_pass)
                     if verdict is Next.CANCEL:
                         cancelled.append(wish)
+                    elif verdict is Next.UNDO:
+                        undone.append(replace(wish, reason=UNKNOWN))  # no ground to end it
                     else:
                         (nobodys if entitled.is_of_nobody else wishes).append(wish)
             await asyncio.sleep(0)
@@ -180,9 +183,10 @@ class Judge:
             wishes += [one for one in nobodys if one.session.subscriber_id not in there]
         await self._rows.wish(wishes)
         await self._rows.wish(cancelled, state=State.DONE)
-        if wishes:
+        await self._rows.wish(undone, undoes=True)
+        if wishes or undone:
             self.woken.set()
-        return [one.session for one in wishes]
+        return [one.session for one in (*wishes, *undone)]
 
     async def _look_after(self, asked: dict[int, _Asked]) -> None:
         fresh = await self._fresh(list(asked))
@@ -243,4 +247,4 @@ def _told(record: SubscriberRecord | None) -> tuple[object, ...]:
     """What a change changes: when his sessions were last heard of is none."""
     if record is None:
         return ()
-    return replace(record, sessions=()), [one.id for one in record.sessions]
+    return replaced(record, sessions=()), [one.id for one in record.sessions]

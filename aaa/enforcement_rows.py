@@ -123,9 +123,17 @@ class Rows:
         return [row["tenant_id"] for row in await self._fetch(sql.TENANTS)]
 
     async def wish(
-        self, wishes: Sequence[Wish], *, state: State = State.DUE, forgets: bool = False
+        self,
+        wishes: Sequence[Wish],
+        *,
+        state: State = State.DUE,
+        forgets: bool = False,
+        undoes: bool = False,
     ) -> None:
-        """Store them, each in the place of an older one; `forgets` what their sessions have."""
+        """Store them, each in the place of an older one.
+
+        `forgets` what their sessions have; `undoes`: they may have what the older one wanted.
+        """
         if not wishes:
             return
         await self._execute(
@@ -143,6 +151,7 @@ class Rows:
             [w.rung for w in wishes],
             forgets,
             state,
+            undoes,
         )
 
     async def due_nases(self) -> list[int]:

@@ -52,8 +52,11 @@ SELECT session_id, tenant_id, nas_id, subscriber_id, wanted, service, reason, pr
        profile = excluded.profile, rung = excluded.rung, state = excluded.state, attempts = 0,
        cause = '', error_cause = NULL, version = e.version + 1, made_at = now(),
        next_at = excluded.next_at,
-       applied = CASE WHEN $12 THEN '' ELSE e.applied END,
+       applied = CASE WHEN $12 OR $14 THEN '' ELSE e.applied END,
        applied_profile = CASE WHEN $12 THEN NULL
+                              WHEN $14 AND e.wanted <> excluded.wanted THEN e.profile
+                              WHEN $14 THEN e.applied_profile
+                              WHEN e.applied = '' THEN NULL
                               ELSE coalesce(e.applied_profile, excluded.applied_profile) END
 """
 DUE_NASES: Final = """
@@ -137,13 +140,16 @@ UPDATE enforcement AS e
        AS n (session_id, version, at, input_octets, output_octets)
  WHERE e.session_id = n.session_id AND e.version = n.version AND e.state IN ('told', 'stale')
 """
-# A box that was silent on every rung is tried again.
+# A box that was silent on every rung is tried again, and once whoever refused what we sent, when
+# people have set up the NAS anew.
 REVIVE: Final = """
 UPDATE enforcement AS e
-   SET state = 'due', attempts = 0, next_at = now(),
+   SET state = 'due', attempts = 0, next_at = now(), made_at = now(),
        rung = CASE WHEN e.service = 'off' THEN 'disconnect' ELSE 'coa' END
   FROM session AS s
- WHERE s.id = e.session_id AND s.stopped_at IS NULL AND e.state = 'waiting' AND e.next_at <= now()
+ WHERE s.id = e.session_id AND s.stopped_at IS NULL AND e.state IN ('waiting', 'stopped')
+   AND (e.next_at <= now()
+        OR EXISTS (SELECT FROM nas AS n WHERE n.id = e.nas_id AND n.updated_at > e.made_at))
 RETURNING e.session_id
 """
 DUE_BY_TIME: Final = """

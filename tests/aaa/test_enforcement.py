@@ -111,7 +111,7 @@ async def test_a_wish_that_was_carried_out_after_all_is_undone(
         await until(lambda: codes(box) == [COA_REQUEST])
         await isp.sql.execute("UPDATE entitlement SET profile_id = (SELECT min(id) FROM profile)")
         await isp.judge.subscriber(alice)
-        assert (await isp.row(session) or {})["state"] == "done"
+        assert (await isp.row(session) or {})["state"] == "due"
         row = await isp.becomes(session, "told")
         assert "Mikrotik-Rate-Limit=20M/50M" in row["request"]
         assert row["applied"] == row["wanted"]

@@ -8,9 +8,12 @@ import pytest
 
 from aaa import enforcement_breaker, enforcement_ladder
 from aaa.enforcement_judge import DirectoryBehind
+from core.secret import Vault
 from nas_adapters.registry import StoredNas
-from tests.aaa.enforcing import enforcing
-from tests.nas_adapters.asked import Asked, Nas, ack, acks, nas
+from tests.aaa.enforcing import Chance, codes, enforcing
+from tests.asking import COA_REQUEST, DISCONNECT_REQUEST
+from tests.core.jobbing import until
+from tests.nas_adapters.asked import Asked, Nas, ack, acks, nak, nas
 
 
 @pytest.mark.slow
@@ -153,3 +156,128 @@ async def test_a_nas_that_nobody_can_read_holds_up_no_other(
         await isp.becomes(session, "told")
         await asyncio.sleep(0.1)
         assert (await isp.row(lost) or {})["cause"] == "a fault of ours: see the log"
+
+
+async def test_a_wish_that_may_have_been_carried_out_is_taken_back_aloud(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    """The box did it and its answer was lost, or we died before it came: it is slow by now."""
+    is_deaf = True
+
+    def mute(box: Nas, asked: Asked) -> None:
+        if not is_deaf:
+            box.send(ack(asked.octets), asked)
+
+    async with nas(mute) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice = await isp.isp.subscriber(await isp.plan())
+        slow = await isp.plan("slow", download=1_000_000)
+        session = await isp.session(alice, bras)
+        await isp.sql.execute("UPDATE entitlement SET profile_id = $1", slow)
+        await isp.judge.subscriber(alice)
+
+        async def is_tried() -> bool:
+            return bool((await isp.row(session) or {})["attempts"])
+
+        await until(is_tried)
+        is_deaf = False
+        await isp.sql.execute("UPDATE entitlement SET profile_id = (SELECT min(id) FROM profile)")
+        await isp.judge.subscriber(alice)
+        row = await isp.becomes(session, "told")
+        assert "Mikrotik-Rate-Limit=20M/50M" in row["request"]
+        assert row["applied"] == row["wanted"]
+        sent = len(box.asked)
+        await isp.judge.subscriber(alice)
+        await isp.whole.run()
+        assert len(box.asked) == sent, "once"
+
+
+async def test_nobody_is_ended_for_what_he_has_anyway(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    """A box that cannot change him has not changed him: there was nothing to take back."""
+    async with (
+        nas(lambda box, asked: box.send(nak(asked.octets, 406), asked)) as box,
+        enforcing(fresh_database_url, tmp_path) as isp,
+    ):
+        bras = await isp.nas(box.address[1])
+        alice = await isp.isp.subscriber(await isp.plan())
+        slow = await isp.plan("slow", download=1_000_000)
+        session = await isp.session(alice, bras)
+        await isp.sql.execute("UPDATE entitlement SET profile_id = $1", slow)
+        await isp.judge.subscriber(alice)
+        await isp.becomes(session, "waiting")
+        await isp.sql.execute("UPDATE entitlement SET profile_id = (SELECT min(id) FROM profile)")
+        await isp.judge.subscriber(alice)
+        await isp.becomes(session, "waiting")
+        await isp.whole.run()
+        assert codes(box) in (
+            [COA_REQUEST, DISCONNECT_REQUEST],
+            [COA_REQUEST, DISCONNECT_REQUEST, COA_REQUEST],
+        )
+
+
+async def test_a_click_that_came_to_nothing_does_not_exempt_from_the_policy(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    def no_ends(box: Nas, asked: Asked) -> None:
+        is_end = asked.code == DISCONNECT_REQUEST
+        box.send(nak(asked.octets, 406) if is_end else ack(asked.octets), asked)
+
+    async with nas(no_ends) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice = await isp.isp.subscriber(await isp.plan())
+        slow = await isp.plan("slow", download=1_000_000)
+        session = await isp.session(alice, bras)
+        assert await isp.judge.disconnect(isp.isp.tenant_id, session)
+        await isp.becomes(session, "waiting")
+        await isp.judge.subscriber(alice)
+        assert (await isp.row(session) or {})["reason"] == "staff", "people see that it failed"
+        await isp.sql.execute("UPDATE entitlement SET profile_id = $1", slow)
+        await isp.judge.subscriber(alice)
+        row = await isp.becomes(session, "told")
+        assert "Mikrotik-Rate-Limit=20M/1M" in row["request"]
+
+
+async def test_what_our_key_could_not_open_is_sent_when_it_can(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice = await isp.isp.subscriber(await isp.plan())
+        session = await isp.session(alice, bras)
+        isp.sender._vault = Vault(bytes(31) + b"x", Chance())
+        await isp.hold(alice)
+        await isp.judge.subscriber(alice)
+        row = await isp.becomes(session, "waiting")
+        assert "restore the key file" in row["cause"]
+        assert row["next_at"] is not None
+        isp.sender._vault = isp.vault
+        await isp.sql.execute("UPDATE enforcement SET next_at = now()")
+        await isp.whole.run()
+        await isp.becomes(session, "told")
+
+
+async def test_a_nas_that_was_set_up_anew_is_told_what_it_had_refused_and_once(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    """Else each of its sessions would wait for somebody to reapply it by hand."""
+    async with (
+        nas(lambda box, asked: box.send(nak(asked.octets, 403), asked)) as box,
+        enforcing(fresh_database_url, tmp_path) as isp,
+    ):
+        bras = await isp.nas(box.address[1])
+        alice = await isp.isp.subscriber(await isp.plan())
+        session = await isp.session(alice, bras)
+        await isp.hold(alice)
+        await isp.judge.subscriber(alice)
+        await isp.becomes(session, "stopped")
+        await isp.whole.run()
+        assert len(box.asked) == 1
+        await isp.sql.execute("UPDATE nas SET updated_at = now()")
+        await isp.whole.run()
+        await until(lambda: len(box.asked) == 2)
+        await isp.becomes(session, "stopped")
+        await isp.whole.run()
+        await asyncio.sleep(0.6)
+        assert len(box.asked) == 2

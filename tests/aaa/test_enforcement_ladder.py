@@ -165,7 +165,10 @@ SESSION_ROW = Live(1, 1, 1, 5, f"{9:010x}{print_of(FAST, 'plan')}", "", None)
         pytest.param(("b", "", "a", "waiting"), "b", Next.NOTHING, id="was given up"),
         pytest.param(("b", "", "a", "stopped"), "b", Next.NOTHING, id="waits for people"),
         pytest.param(("b", "", "a", "due"), "c", Next.WISH, id="a newer wish"),
-        pytest.param(("b", "", "a", "due"), "a", Next.CANCEL, id="is not wanted any more"),
+        pytest.param((OFF, "", "a", "due"), "a", Next.CANCEL, id="is not wanted any more"),
+        pytest.param(("b", "", "a", "stopped"), "a", Next.CANCEL, id="was refused"),
+        pytest.param(("b", "", "a", "due"), "a", Next.UNDO, id="nobody knows if it was done"),
+        pytest.param((OFF, STAFF, "a", "stopped"), "b", Next.WISH, id="people could not end it"),
         pytest.param((OFF, STAFF, "a", "due"), "a", Next.NOTHING, id="people ended it"),
     ],
 )

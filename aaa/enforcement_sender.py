@@ -36,7 +36,8 @@ from nas_adapters.vendors import VENDORS
 log = structlog.get_logger()
 
 LANES: Final = 2  # begun of one NAS: what is on the wire, and as much that waits for its turn
-NASES_MAX: Final = 64  # in one process at a time
+# In one process at a time: a silent one is waited for, and must hold up nobody.
+NASES_MAX: Final = 1_000
 POLL_S: Final = 0.5  # for what comes due by time, or was left by another process
 RETRY_S: Final = 2.0
 DRAIN_S: Final = 3.0

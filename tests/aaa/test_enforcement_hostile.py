@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
+import tests.aaa.enforcing
 from aaa import enforcement_breaker, enforcement_ladder
 from aaa.enforcement_judge import DirectoryBehind
+from core.radius.exchange import RetryPolicy
 from core.secret import Vault
 from nas_adapters.registry import StoredNas
 from tests.aaa.enforcing import Chance, codes, enforcing
 from tests.asking import COA_REQUEST, DISCONNECT_REQUEST
 from tests.core.jobbing import until
-from tests.nas_adapters.asked import Asked, Nas, ack, acks, nak, nas
+from tests.nas_adapters.asked import Asked, Nas, ack, acks, is_silent, nak, nas
 
 
 @pytest.mark.slow
@@ -281,3 +283,25 @@ async def test_a_nas_that_was_set_up_anew_is_told_what_it_had_refused_and_once(
         await isp.whole.run()
         await asyncio.sleep(0.6)
         assert len(box.asked) == 2
+
+
+@pytest.mark.slow
+async def test_many_silent_nases_do_not_hold_up_one_that_answers(
+    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A region without power: each of its boxes is waited for, and nobody behind them."""
+    monkeypatch.setattr(tests.aaa.enforcing, "QUICK", RetryPolicy(irt_s=5.0))
+    async with (
+        nas(is_silent) as dead,
+        nas(acks, "127.0.0.2") as box,
+        enforcing(fresh_database_url, tmp_path) as isp,
+    ):
+        alice = await isp.isp.subscriber(await isp.plan())
+        for number in range(70):
+            region = await isp.nas(dead.address[1], f"dead-{number}", host=f"127.0.1.{number}")
+            await isp.session(alice, region)
+        alive = await isp.nas(box.address[1], host="127.0.0.2")
+        session = await isp.session(alice, alive)
+        await isp.hold(alice)
+        await isp.judge.subscriber(alice)
+        await isp.becomes(session, "told", 3.0)

@@ -162,8 +162,9 @@ def _says(calling: bytes | None, client: str) -> bool:
 
 def _is_mac(calling: bytes, address: str, login: bytes) -> bool:
     """Whether the box says that this is the caller's address.  With another one in the name it is
-    not: a DHCP client chooses its identifier, which some boxes tell as Calling-Station-Id."""
-    if mac.normalise(login) not in (None, address):
+    not: a DHCP client chooses its identifier, which some boxes tell as Calling-Station-Id.  Twelve
+    decimal digits are rather a number of the operator's."""
+    if not login.isdigit() and mac.normalise(login) not in (None, address):
         return False
     station = mac.normalise(calling)
     if station is None:

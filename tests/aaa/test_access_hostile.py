@@ -4,9 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aaa import ways
+from aaa.finding import find
+from core.radius.packet import parse
+from nas_adapters import line_patterns
 from nas_adapters.identity import Line
+from nas_adapters.vendors import VENDORS
 from tests.aaa.test_access_types import (
     HOST_IP,
     OTHERS,
@@ -18,7 +25,8 @@ from tests.aaa.test_access_types import (
     circuit,
     device,
 )
-from tests.asking import ACCESS_ACCEPT, ACCESS_REJECT, tlv
+from tests.aaa.world import BRAS, SECRET
+from tests.asking import ACCESS_ACCEPT, ACCESS_REJECT, access_request, tlv, vsa
 
 
 @pytest.fixture
@@ -46,6 +54,63 @@ def test_what_sql_calls_a_line_stops_no_replication(isp: Isp) -> None:
     found = ways.of_access("gpon", 0, values)
     isp.found_by("fibre-7", *found)
     assert found == ("duid HWTC1A2B3C4D",)
+
+
+_WORDS = st.sampled_from(
+    [b"", OWN.encode(), b"nemo", b"HWTC1A2B3C4D", b"\0\3\0\1", b"9" * 30, b"\0\0\0\1", b"x" * 250]
+)
+_VALUES = st.binary(max_size=60) | _WORDS
+_CARRIED = st.builds(
+    lambda vendor, number, value: (26, vsa(vendor, number, value)[2:]),
+    st.sampled_from([9, 311, 2352, 3561, 4874, 14122, 14559, 14988]),
+    st.sampled_from([1, 2, 3, 8, 10, 11, 25, 96, 97, 110, 159, 182]),
+    st.builds(
+        lambda head, tail: (head + tail)[:200],
+        st.sampled_from([b"", b"circuit-id-tag=", b"remote-id-tag=0x", b"\x52\xff\1", b"\1\x08"]),
+        _VALUES,
+    ),
+)
+
+
+@given(
+    box=st.sampled_from(sorted(VENDORS)),
+    attributes=st.lists(
+        st.tuples(st.sampled_from([1, 2, 3, 4, 6, 7, 24, 26, 30, 31, 60, 61, 79, 87]), _VALUES)
+        | _CARRIED,
+        max_size=9,
+    ),
+)
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_nothing_that_a_box_passes_on_stops_a_worker_or_lets_a_name_in(
+    isp: Isp, box: str, attributes: list[tuple[int, bytes]]
+) -> None:
+    """Whoever has a name and a password alone is never found without it."""
+    isp.access.refresh()
+    known = isp.access.nases.known(1)
+    assert known is not None
+    told = replace(known.record, vendor=box, unknown_profile_id=REGISTRATION.id)
+    patterns = line_patterns.compiled(
+        "bras-1",
+        {"circuit_id": r"(?P<svlan>\d+)?.(?P<port>.+)", "user_name": r"(?P<sn>.)(?P<onu>.*)"},
+    )
+    made = known._replace(record=told, identify=VENDORS[box].identify, patterns=patterns)
+    request = parse(
+        access_request(b"".join(tlv(*each) for each in attributes), secret=SECRET, identifier=1)
+    )
+    try:
+        name = request.first.get(1) or b""
+        record, found_by, vouched = find(isp.directory, made, request, name)
+        isp.access.nases._by_id[1] = made
+        isp.access.handle(request, made.auth, BRAS, isp.clock.at)
+    finally:
+        isp.access.end_turn()
+    assert len(found_by) < 2_000
+    if record is not None and record.id:
+        assert not vouched
 
 
 # --- guessing -----------------------------------------------------------------
@@ -115,7 +180,8 @@ def test_a_client_identifier_of_another_s_address_is_not_his_card(isp: Isp, forg
             assert isp.ask(*who).code == ACCESS_REJECT
             assert isp.last()[0] == 0
     isp.boxes("mikrotik")
-    assert isp.ask(tlv(1, OTHERS), tlv(31, forged), adsl(b"line-9")).code == ACCESS_ACCEPT
+    for name in (OTHERS, "254712345678"):
+        assert isp.ask(tlv(1, name), tlv(31, forged), adsl(b"line-9")).code == ACCESS_ACCEPT
 
 
 @pytest.mark.parametrize("service", [1, 7, 8])

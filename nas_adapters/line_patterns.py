@@ -55,11 +55,16 @@ def read(pattern: re.Pattern[str], name: str) -> Line | None:
     if match is None:
         return None
     found = {
-        group: value
-        for group, value in match.groupdict().items()
-        if value and (group not in _VLANS or (value.isdecimal() and len(value) <= VLAN_DIGITS_MAX))
+        group: _vlan(text) if group in _VLANS else text
+        for group, text in match.groupdict().items()
+        if text
     }
-    return msgspec.convert(found, Line, strict=False)  # a VLAN's digits become a number
+    return msgspec.convert(found, Line)
+
+
+def _vlan(text: str) -> int | None:
+    """Some boxes write 0100; what somebody else wrote there may be anything."""
+    return int(text) if text.isdecimal() and len(text) <= VLAN_DIGITS_MAX else None
 
 
 def unread(what: str, name: str, patterns: Patterns) -> str:

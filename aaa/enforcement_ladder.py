@@ -138,6 +138,12 @@ def moved(
     )
 
 
+def reused(task: Task) -> After:
+    """Named to its box, it would be somebody else who is meant."""
+    cause = _added(task, "its NAS has given its id to a later session")
+    return After(State.STALE, task.rung, wait_s=None, cause=cause)
+
+
 def locked(task: Task) -> After:
     """Its NAS's secret cannot be opened: until people see to that, and no rung does without."""
     why = "its NAS's secret is sealed with another key: restore the key file, or give it anew"

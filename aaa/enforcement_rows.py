@@ -42,6 +42,7 @@ class Due(NamedTuple):
     tenant_id: int
     session: SessionRef | None
     last: Report | None
+    is_reused: bool  # somebody else's session has its id by now
 
 
 class Result(NamedTuple):
@@ -263,7 +264,7 @@ def _task(row: asyncpg.Record) -> Task:
 
 def _due(row: asyncpg.Record) -> Due:
     if row["open_id"] is None:
-        return Due(_task(row), row["tenant_id"], None, None)
+        return Due(_task(row), row["tenant_id"], None, None, False)
     nonce, subscriber_id = row["class_nonce"], row["subscriber_id"]
     session = SessionRef(
         acct_session_id=row["acct_session_id"],
@@ -282,7 +283,7 @@ def _due(row: asyncpg.Record) -> Due:
         else (),
     )
     last = Report(row["last_seen_at"], row["input_octets"], row["output_octets"])
-    return Due(_task(row), row["tenant_id"], session, last)
+    return Due(_task(row), row["tenant_id"], session, last, row["is_reused"])
 
 
 def _awaited(row: asyncpg.Record) -> Awaited:
@@ -305,7 +306,7 @@ def _awaited(row: asyncpg.Record) -> Awaited:
 
 
 def _result(result: Result) -> tuple[object, ...]:
-    (task, _, _, last), after = result.due, result.after
+    (task, _, _, last, _), after = result.due, result.after
     return (
         task.session_id, task.version, task.wanted, encoded(task.profile), after.applies,
         after.is_unclear, after.state, after.rung, after.attempts, after.wait_s, after.cause,

@@ -70,7 +70,12 @@ SELECT e.session_id, e.tenant_id, e.version, e.wanted, e.service, e.reason, e.pr
             THEN host(s.framed_ipv6) ELSE s.framed_ipv6::text END AS framed_ipv6,
        s.delegated_ipv6::text, s.calling_station, s.nas_port, s.nas_port_id, s.multi_session_id,
        s.nas_identifier, s.nas_address, s.class_nonce, s.subscriber_id, s.last_seen_at,
-       s.input_octets, s.output_octets
+       s.input_octets, s.output_octets,
+       EXISTS (SELECT FROM session AS o
+                WHERE o.tenant_id = s.tenant_id AND o.acct_session_id = s.acct_session_id
+                  AND o.nas_id = s.nas_id AND o.nas_reported = s.nas_reported AND o.id > s.id
+                  AND o.subscriber_id IS DISTINCT FROM s.subscriber_id AND o.stopped_at IS NULL
+       ) AS is_reused
   FROM enforcement AS e
   LEFT JOIN session AS s ON s.id = e.session_id AND s.stopped_at IS NULL
  WHERE e.nas_id = $1 AND e.state = 'due' AND e.next_at <= now() AND e.session_id <> ALL ($2)

@@ -305,3 +305,27 @@ async def test_many_silent_nases_do_not_hold_up_one_that_answers(
         await isp.hold(alice)
         await isp.judge.subscriber(alice)
         await isp.becomes(session, "told", 3.0)
+
+
+async def test_an_id_that_a_nas_gave_again_does_not_end_the_session_of_who_has_it_now(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    """It was rebooted and said nothing, so his session seems to run; and some look at ids alone."""
+    async with nas(acks) as box, enforcing(fresh_database_url, tmp_path) as isp:
+        bras = await isp.nas(box.address[1])
+        alice, bob = await isp.isp.subscribers(await isp.plan(), "alice", "bob")
+        old, new = await isp.session(alice, bras), await isp.session(bob, bras)
+        await isp.sql.execute(
+            "UPDATE session SET acct_session_id = (SELECT acct_session_id FROM session"
+            " WHERE id = $1) WHERE id = $2",
+            old,
+            new,
+        )
+        await isp.hold(alice)
+        await isp.judge.subscriber(alice)
+        row = await isp.becomes(old, "stale")
+        assert "a later session" in row["cause"]
+        assert box.asked == []
+        await isp.hold(bob)
+        await isp.judge.subscriber(bob)
+        await isp.becomes(new, "told")

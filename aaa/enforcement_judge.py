@@ -69,6 +69,7 @@ class Judge:
         self._clock = clock
         self._asked = asyncio.Event()
         self._waiting: dict[int, _Asked] = {}
+        self._again: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Look after those that `subscriber` was called for; until cancelled."""
@@ -209,7 +210,12 @@ class Judge:
                 one.fail(DirectoryBehind(f"the directory of this node has an old {number}"))
             else:
                 self._waiting.setdefault(number, _Asked(one.until, [])).futures += one.futures
-                self._asked.set()
+        if self._again is not None:
+            self._again.cancel()
+        if not self._waiting:
+            return
+        # For a directory that is behind; whoever else asks waits for nobody.
+        self._again = asyncio.get_running_loop().call_later(LOOK_S, self._asked.set)
 
     async def _fresh(self, numbers: list[int]) -> dict[int, SubscriberRecord]:
         async with self._node.transaction() as tx:

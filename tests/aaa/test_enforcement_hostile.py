@@ -8,7 +8,8 @@ import pytest
 
 import tests.aaa.enforcing
 from aaa import enforcement_breaker, enforcement_ladder
-from aaa.enforcement_judge import DirectoryBehind
+from aaa.enforcement_judge import DIRECTORY_WITHIN_S, LOOK_S, DirectoryBehind
+from aaa.records import SubscriberRecord
 from core.radius.exchange import RetryPolicy
 from core.secret import Vault
 from nas_adapters.registry import StoredNas
@@ -329,3 +330,25 @@ async def test_an_id_that_a_nas_gave_again_does_not_end_the_session_of_who_has_i
         await isp.hold(bob)
         await isp.judge.subscriber(bob)
         await isp.becomes(new, "told")
+
+
+@pytest.mark.slow
+async def test_a_directory_that_is_behind_is_not_looked_at_as_fast_as_the_database_answers(
+    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with enforcing(fresh_database_url, tmp_path) as isp:
+        alice = await isp.isp.subscriber(await isp.plan())
+        await isp.is_current(alice)
+        monkeypatch.setattr(isp.replica.replicator, "catch_up", _nothing)
+        looks, fresh = 0, isp.judge._fresh
+
+        async def counted(numbers: list[int]) -> dict[int, SubscriberRecord]:
+            nonlocal looks
+            looks += 1
+            return await fresh(numbers)
+
+        monkeypatch.setattr(isp.judge, "_fresh", counted)
+        await isp.hold(alice)
+        with pytest.raises(DirectoryBehind):
+            await isp.judge.subscriber(alice)
+        assert 10 < looks <= DIRECTORY_WITHIN_S / LOOK_S

@@ -17,11 +17,17 @@ check it on the box.  A redirect needs a server group there (`ip:l4redirect=`), 
 In mid-session one service is stopped and another started by commands, each in a packet of its
 own (third-party code only); rates and policies are said again as at login (unconfirmed).
 Filter and address are not: a new login brings those.
+
+A NAS-Port-Id such as tty2 is a terminal of the box itself, its exec, which sends no Service-Type
+unless it is told to (unconfirmed): a subscriber's password opens none.
 """
 
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
+from core.radius.types import NAS_PORT_ID
 from nas_adapters import asking, naming
 from nas_adapters.base import (
     NO_PATTERNS,
@@ -45,6 +51,8 @@ coa_port = 1700  # of `aaa server radius dynamic-author` (unconfirmed)
 abilities = Abilities()
 counting = Counting()
 
+_TERMINAL: Final = b"tty"
+
 NAMING: Final = ("User-Name", "Acct-Session-Id")
 RULES: Final = Rules(
     changeable=frozenset(
@@ -56,7 +64,10 @@ RULES: Final = Rules(
 
 
 def identify(request: Request, patterns: Patterns = NO_PATTERNS) -> Identity:
-    return asking.identify(request, patterns, named_by_mac=Kind.IPOE)
+    found = asking.identify(request, patterns, named_by_mac=Kind.IPOE)
+    if found.kind is Kind.LOGIN and request.first.get(NAS_PORT_ID, b"").startswith(_TERMINAL):
+        return msgspec.structs.replace(found, kind=Kind.ADMIN)
+    return found
 
 
 def render(profile: ServiceProfile) -> tuple[Attr, ...]:

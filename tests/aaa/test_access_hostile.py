@@ -229,3 +229,25 @@ def test_a_subscriber_is_nobody_at_the_prompt_of_a_mikrotik(isp: Isp) -> None:
     assert isp.last()[0] == 0
     assert isp.login("nemo", "arctangent", tlv(6, 1), HOST_IP).code == ACCESS_ACCEPT
     assert isp.login("nemo", "arctangent", PPP).code == ACCESS_ACCEPT
+
+
+def test_a_subscriber_is_nobody_at_a_terminal_of_a_cisco(isp: Isp) -> None:
+    """Without a Service-Type, unless it is told to send one."""
+    isp.boxes("cisco")
+    at_a_terminal = (tlv(31, "203.0.113.9"), tlv(87, "tty2"), tlv(61, 5))
+    assert isp.login("nemo", "arctangent", *at_a_terminal).code == ACCESS_REJECT
+    assert isp.last()[0] == 0
+    assert isp.login("nemo", "arctangent", tlv(87, "0/0/1/7")).code == ACCESS_ACCEPT
+    assert isp.login("nemo", "arctangent", PPP, tlv(87, "tty2")).code == ACCESS_ACCEPT
+
+
+@pytest.mark.parametrize("more", [b"", PPP, tlv(6, 5), tlv(6, 10), adsl(b"line-1"), HOST_IP])
+@pytest.mark.parametrize("box", ["mikrotik", "huawei_bng", "accel_ppp", "coovachilli"])
+def test_who_proves_more_than_a_word_must_prove_it(isp: Isp, box: str, more: bytes) -> None:
+    """EAP and MS-CHAP, from a device and a line that are known without either."""
+    isp.boxes(box, unknown=REGISTRATION.id)
+    isp.found_by("victim", circuit("line-1"), device(OWN))
+    identity = tlv(79, b"\2\1" + (5 + len(OWN)).to_bytes(2, "big") + b"\1" + OWN.encode())
+    challenge, response = vsa(311, 11, bytes(16)), vsa(311, 25, bytes(50))
+    for proof in (identity, challenge + response, challenge + vsa(311, 1, bytes(50))):
+        assert isp.ask(tlv(1, OWN), tlv(31, OWN), more, proof).code != ACCESS_ACCEPT

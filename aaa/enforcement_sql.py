@@ -154,7 +154,8 @@ UPDATE enforcement AS e
   FROM session AS s
  WHERE s.id = e.session_id AND s.stopped_at IS NULL AND e.state IN ('waiting', 'stopped')
    AND (e.next_at <= now()
-        OR EXISTS (SELECT FROM nas AS n WHERE n.id = e.nas_id AND n.updated_at > e.made_at))
+        OR EXISTS (SELECT FROM nas AS n WHERE n.id = e.nas_id AND n.updated_at > e.made_at)
+        OR EXISTS (SELECT FROM nas_api AS a WHERE a.nas_id = e.nas_id AND a.updated_at > e.made_at))
 RETURNING e.session_id
 """
 DUE_BY_TIME: Final = """

@@ -116,3 +116,23 @@ async def test_a_router_that_lets_us_not_in_ends_the_ladder_with_its_words(
         row = await isp.becomes(session, "waiting")
         assert "api: NAS bras-1" in row["cause"]
         assert len(box.menus["/ppp/active"]) == 1
+
+
+async def test_a_way_in_that_is_described_later_is_taken_by_those_who_wait(
+    fresh_database_url: str, tmp_path: Path, certificate: Certificate
+) -> None:
+    async with (
+        nas(lambda box, asked: box.send(nak(asked.octets, 406), asked)) as deaf,
+        router().listening(certificate.server) as box,
+        enforcing(fresh_database_url, tmp_path) as isp,
+    ):
+        bras = await isp.nas(deaf.address[1])
+        alice = await isp.isp.subscriber(await isp.plan())
+        session = await isp.session(alice, bras)
+        await isp.hold(alice)
+        await isp.judge.subscriber(alice)
+        await isp.becomes(session, "waiting")
+        await told(isp, bras, box, certificate)
+        await isp.whole.run()
+        await isp.becomes(session, "told")
+        assert box.menus["/ppp/active"] == []

@@ -76,7 +76,7 @@ class Open:
             case State.STALE:
                 end = "its NAS knows no such session; here it ends with its silence"
             case State.STOPPED:
-                end = "not tried again: look at the NAS, then turnpike session reapply"
+                end = "tried again once its NAS is set up anew, or by turnpike session reapply"
             case State.DUE if self.cause:
                 end = f"tried again by {self.rung}"
             case _:

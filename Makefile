@@ -37,7 +37,7 @@ test: peers $(VENV)/.test lint  ## everything that CI runs; as root it installs 
 compiled-tests: .venv-compiled/.run
 	rm -rf build/tests && mkdir -p build/tests && cp -r tests pyproject.toml build/tests/
 	cd build/tests && ../../.venv-compiled/bin/python -P -m pytest -q tests/core/radius tests/core/test_udp.py tests/aaa \
-		tests/accounting/test_drain.py $$(grep -L database_url tests/accounting/test_*.py) \
+		$$(grep -L database_url tests/accounting/test_*.py) \
 		-m "not slow and not scenario and not peer and not long"
 
 faults: peers $(VENV)/.test  ## the faults that take longer: soak, restart under load, silent database, 50 000 sessions

@@ -303,4 +303,9 @@ class Nas:
         return chance
 
     def _chance(self, subscriber: Subscriber) -> random.Random:
-        return self._chances[subscriber.username]
+        """That of his latest login; who has made none here may have sessions of the past."""
+        found = self._chances.get(subscriber.username)
+        if found is None:
+            text = f"{self._seed}/{self.box.name}/{subscriber.username}"
+            found = self._chances[subscriber.username] = random.Random(text)  # noqa: S311 - as above
+        return found

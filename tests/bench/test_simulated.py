@@ -4,7 +4,7 @@ import pytest
 
 from bench import simulated
 
-pytestmark = [pytest.mark.scenario, pytest.mark.slow]
+pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.long]
 
 
 def test_a_small_crowd_is_answered_and_stored_to_the_octet() -> None:

@@ -97,6 +97,8 @@ def test_health_tells_people_and_load_balancers(house: Turnpike) -> None:
         "database": "connected",
         "subscribers": 1,
         "accounting": {"waiting": 0, "oldest_s": 0.0, "alarms": []},
+        "addresses": {"alarms": []},
+        "enforcement": {"alarms": []},
     }
 
 

@@ -139,6 +139,7 @@ class Sender:
         try:
             await self._nas(client, nas_id)
         except Exception as error:
+            # The world's are everybody's; a bug, or a row that cannot be read, is this NAS's.
             if is_the_worlds(error):
                 raise
             log.exception("enforcement_nas_failed", nas=nas_id)

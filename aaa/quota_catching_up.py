@@ -46,6 +46,7 @@ class CatchingUp:
             try:
                 await self._count(subscriber_id)
             except Exception as error:
+                # A bug about one holds up no other; it is raised when all had their turn.
                 if is_the_worlds(error):
                     raise
                 failed.append(error)

@@ -112,6 +112,7 @@ async def retry(
             async with database.transaction() as tx:
                 found = await _retry(tx, ingest, tenant_id, number)
         except Exception as error:
+            # What the rules still fail at stays a dead letter, with this as its reason.
             if is_the_worlds(error):
                 raise
             found = f"bug: {in_a_line(error)}"

@@ -137,7 +137,7 @@ class Drain:
                     return was_away
             except Exception as error:
                 if not is_the_worlds(error):
-                    raise
+                    raise  # a bug; what the world does is waited out, and counted
             was_away = True
             self.progress.failures += 1
             await self.look()
